@@ -1,0 +1,94 @@
+"""Plausible parameter values: a thousand equally likely answers in place of one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.errors import OptionError
+from cxmodels.numerics.arrays import Floats
+
+TRUSTED = 0.7  # Pareto k-hat up to which importance sampling is reliable (Vehtari et al. 2024)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Equal-weight posterior draws (n, k) on the natural scale, with how far to trust them.
+
+    pareto_k: k-hat of the importance weights, fine up to .7; effective: how many independent
+    draws they are worth; method: how they were made, in words.
+
+    >>> draws = Draws(("r",), np.array([[1.0], [2.0], [3.0]]), -0.1, 3.0, "by hand")
+    >>> len(draws)
+    3
+    >>> float(draws.interval(0.5).loc["r", "mean"])
+    2.0
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    pareto_k: float
+    effective: float
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per draw, one column per parameter; index `draw`."""
+        index = pd.RangeIndex(len(self), name="draw")
+        return pd.DataFrame(self.values, columns=list(self.names), index=index)
+
+    def interval(self, level: float = 0.9) -> pd.DataFrame:
+        """Mean, standard deviation and central interval of each parameter.
+
+        Args: level: probability inside the interval, between 0 and 1.
+        Returns: index `parameter`; columns mean, std_dev, lower, upper.
+        """
+        if not 0.0 < level < 1.0:
+            raise OptionError(f"level must lie between 0 and 1, got {level}")
+        lower, upper = np.quantile(self.values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        columns = {
+            "mean": self.values.mean(axis=0),
+            "std_dev": self.values.std(axis=0, ddof=1),
+            "lower": lower,
+            "upper": upper,
+        }
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="parameter"))
+
+    def resample(self, n: int, seed: int | np.random.Generator = 1) -> "Draws":
+        """`n` of the draws, in random order: without repeats where there are enough.
+
+        Args: n: draws wanted, at least 1; seed: a number or a Generator.
+        """
+        if n < 1:
+            raise OptionError(f"at least one draw is needed, got {n}")
+        rng = np.random.default_rng(seed)
+        whole, rest = divmod(n, len(self))
+        order = [rng.permutation(len(self)) for _ in range(whole)]
+        chosen = np.concatenate([*order, rng.permutation(len(self))[:rest]])
+        effective = min(self.effective, float(n))
+        return Draws(self.names, self.values[chosen], self.pareto_k, effective, self.method)
+
+    def to_json(self) -> dict[str, object]:
+        """The draws as plain types."""
+        return {
+            "names": list(self.names),
+            "values": self.values.tolist(),
+            "pareto_k": None if np.isinf(self.pareto_k) else self.pareto_k,
+            "effective": self.effective,
+            "method": self.method,
+        }
+
+    @classmethod
+    def from_json(cls, stored: "dict[str, object]") -> "Draws":
+        """The draws that `to_json` wrote."""
+        pareto_k = stored["pareto_k"]
+        return cls(
+            names=tuple(str(name) for name in stored["names"]),  # type: ignore[attr-defined]
+            values=np.asarray(stored["values"], dtype=np.float64),
+            pareto_k=np.inf if pareto_k is None else float(str(pareto_k)),
+            effective=float(str(stored["effective"])),
+            method=str(stored["method"]),
+        )

@@ -1,0 +1,168 @@
+"""What a fit found: the parameters with their uncertainty, and how the search for them ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cxmodels.errors import OptionError
+from cxmodels.numerics.arrays import Bools, Floats
+from cxmodels.numerics.transforms import Dimension, Parameter, Space, Support
+
+FLAT = 1e-4  # information below which a direction is not determined: sd of a log above 100
+
+
+class Outcome(Enum):
+    """How a search ended."""
+
+    CONVERGED = "the maximum was found inside the allowed range"
+    BOUNDARY = "the likelihood keeps rising towards the edge of the allowed range"
+    FLAT = "the likelihood is level along a line: the data do not determine every parameter"
+    STOPPED = "the search stopped before a maximum was found"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the search ended, as a sentence that names the parameter and what it means."""
+
+    outcome: Outcome
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A maximum likelihood estimate.
+
+    theta: (k,) natural values; information: (k, k) negative Hessian in real coordinates (logs of
+    positive parameters against `scales`); rows: customers; free: (k,) whether the data determine
+    the parameter inside its range. A parameter that is not free has no standard error.
+    """
+
+    model: str
+    space: Space
+    theta: Floats
+    information: Floats
+    scales: Floats
+    log_likelihood: float
+    rows: int
+    status: Status
+    free: Bools
+
+    @property
+    def real(self) -> Floats:
+        """The estimate in real coordinates (k,)."""
+        return self.space.to_real(self.theta, self.scales)
+
+    @property
+    def real_covariance(self) -> Floats:
+        """Covariance (k, k) in real coordinates; NaN for parameters that are not free."""
+        values, vectors = np.linalg.eigh(self.information)
+        held = values > FLAT
+        covariance: Floats = (vectors[:, held] / values[held]) @ vectors[:, held].T
+        covariance[~self.free, :] = np.nan
+        covariance[:, ~self.free] = np.nan
+        return covariance
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Covariance on the natural scale: the Jacobian on both sides of the real one."""
+        slope = self.space.slope(self.real, self.scales)
+        values = slope[:, None] * self.real_covariance * slope
+        index = pd.Index(self.space.names, name="parameter")
+        return pd.DataFrame(values, index=index, columns=list(self.space.names))
+
+    def parameters(self, level: float = 0.9) -> pd.DataFrame:
+        """Estimates with standard errors (delta method) and Wald intervals of the real scale.
+
+        Args: level: width of the interval, between 0 and 1.
+        Returns: index `parameter`; columns estimate, std_error, lower, upper on the natural
+        scale; NaN in the last three where the status says that a parameter is not determined.
+        """
+        half = normal_quantile(level) * np.sqrt(np.diag(self.real_covariance))
+        columns = {
+            "estimate": self.theta,
+            "std_error": np.sqrt(np.diag(self.covariance.to_numpy())),
+            "lower": self.space.to_natural(self.real - half, self.scales),
+            "upper": self.space.to_natural(self.real + half, self.scales),
+        }
+        return pd.DataFrame(columns, index=pd.Index(self.space.names, name="parameter"))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k - 2 log likelihood: smaller is better."""
+        return 2.0 * self.space.size - 2.0 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log(rows) - 2 log likelihood: smaller is better."""
+        return float(self.space.size * np.log(self.rows) - 2.0 * self.log_likelihood)
+
+    def to_json(self) -> dict[str, Any]:
+        """The estimate as plain types."""
+        return {
+            "model": self.model,
+            "parameters": [_parameter_to_json(item) for item in self.space.parameters],
+            "theta": self.theta.tolist(),
+            "information": self.information.tolist(),
+            "scales": self.scales.tolist(),
+            "log_likelihood": self.log_likelihood,
+            "rows": self.rows,
+            "outcome": self.status.outcome.name,
+            "sentence": self.status.sentence,
+            "free": self.free.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Estimate":
+        """The estimate that `to_json` wrote."""
+        return cls(
+            model=stored["model"],
+            space=Space(tuple(_parameter_from_json(item) for item in stored["parameters"])),
+            theta=np.array(stored["theta"], dtype=np.float64),
+            information=np.array(stored["information"], dtype=np.float64),
+            scales=np.array(stored["scales"], dtype=np.float64),
+            log_likelihood=float(stored["log_likelihood"]),
+            rows=int(stored["rows"]),
+            status=Status(Outcome[stored["outcome"]], stored["sentence"]),
+            free=np.array(stored["free"], dtype=np.bool_),
+        )
+
+
+def normal_quantile(level: float) -> float:
+    """Half width, in standard deviations, of a normal interval that holds `level`.
+
+    >>> round(normal_quantile(0.95), 4)
+    1.96
+    """
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"level must lie between 0 and 1, got {level}")
+    return float(stats.norm.ppf((1.0 + level) / 2.0))
+
+
+def _parameter_to_json(parameter: Parameter) -> dict[str, str]:
+    return {
+        "name": parameter.name,
+        "meaning": parameter.meaning,
+        "support": parameter.support.name,
+        "dimension": parameter.dimension.name,
+        "low": parameter.low,
+        "high": parameter.high,
+    }
+
+
+def _parameter_from_json(stored: Mapping[str, str]) -> Parameter:
+    return Parameter(
+        name=stored["name"],
+        meaning=stored["meaning"],
+        support=Support[stored["support"]],
+        dimension=Dimension[stored["dimension"]],
+        low=stored["low"],
+        high=stored["high"],
+    )
