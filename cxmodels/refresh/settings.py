@@ -1,0 +1,215 @@
+"""What a refresh can be told: every setting, its kind, its limits and its usual value."""
+
+import difflib
+import re
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+
+from cxmodels.data.units import Span, TimeUnit
+from cxmodels.errors import OptionError
+
+INFINITE = "infinite"
+_LONGEST_NAME = 100  # characters of a run's name: file systems stop at 255 bytes
+
+
+def _day(value: Any) -> Any:
+    """A date as TOML writes it, or as text."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError("is not a date like 1997-09-30") from None
+    if type(value) is not date:
+        raise ValueError("is not a date like 1997-09-30")
+    return value
+
+
+def _unit(value: str) -> str:
+    choices = [unit.value for unit in TimeUnit]
+    try:
+        return TimeUnit.parse(value).value
+    except OptionError:
+        nearest = difflib.get_close_matches(value.lower(), choices, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise ValueError(f"is not one of {', '.join(choices)}{hint}") from None
+
+
+def _horizon(value: str) -> str:
+    if value.strip().lower() == INFINITE:
+        return INFINITE
+    try:
+        span = Span.parse(value)
+    except OptionError:
+        raise ValueError('is not a span like "36M", "52W" or "2Y", nor "infinite"') from None
+    if span.count <= 0:
+        raise ValueError("is not a positive span of time")
+    return value.strip().upper()
+
+
+def _run_name(value: str) -> str:
+    if len(value) > _LONGEST_NAME:
+        raise ValueError(f"is longer than {_LONGEST_NAME} characters")
+    if ".." in value or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value) is None:
+        raise ValueError(
+            "may hold letters, digits, '-', '_' and single dots only, and begins with a letter "
+            "or digit (a run stays inside its folder)"
+        )
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def _currency(value: str) -> str:
+    if re.fullmatch(r"[A-Z]{3}", value) is None:
+        raise ValueError("is not a currency code of three capitals, such as USD")
+    return value
+
+
+def _from_here(value: Any, info: ValidationInfo) -> Path:
+    """A path as seen from the folder of the configuration file."""
+    if not isinstance(value, str | Path):
+        raise ValueError("is not a path in quotes")
+    return Path((info.context or {}).get("folder", "")) / Path(value).expanduser()
+
+
+def _existing(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"there is no file {value}")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Name = Annotated[str, AfterValidator(_filled)]
+Here = Annotated[Path, BeforeValidator(_from_here)]
+Input = Annotated[Here, AfterValidator(_existing)]
+Unit = Annotated[str, AfterValidator(_unit)]
+Horizon = Annotated[str, AfterValidator(_horizon)]
+RunName = Annotated[str, AfterValidator(_run_name)]
+Currency = Annotated[str, AfterValidator(_currency)]
+
+
+class Section(BaseModel):
+    """Settings are refused rather than converted, and never change after they are read."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Source(Section):
+    """Where the transaction log lies and what its columns are called."""
+
+    customer: Name = Field(description="the column that says whose purchase it is")
+    time: Name = Field(description="the column that says when")
+    amount: Name = Field(description="the column that says how much money")
+    order: Name | None = None
+    path: Input | None = None
+    database: Input | None = None
+    table: Name | None = None
+    time_format: Name | None = None
+    timezone: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.path is not None and (self.database or self.table):
+            raise ValueError("has a path and a database: keep one of the two")
+        if self.path is None and (self.database is None or self.table is None):
+            raise ValueError("needs a path (Parquet or CSV), or a database (DuckDB) and its table")
+        return self
+
+    @property
+    def file(self) -> Path:
+        """The file that is read."""
+        return self.path or self.database or Path()
+
+
+class Base(Section):
+    """The window that is observed and how purchases are counted in it."""
+
+    unit: Unit = "week"
+    start: Day | None = None
+    end: Day | None = None
+    holdout_end: Day | None = None
+    collapse: Unit = "day"
+    duplicates: Literal["keep", "drop"] = "keep"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.holdout_end is not None and self.end is None:
+            raise ValueError("has a holdout_end but no end: say where the calibration ends")
+        named = [(key, getattr(self, key)) for key in ("start", "end", "holdout_end")]
+        given = [(key, day) for key, day in named if day is not None]
+        for (first, day), (second, later) in pairwise(given):
+            if later <= day:
+                raise ValueError(f"has {second} {later}, which is not after {first} {day}")
+        return self
+
+
+class Value(Section):
+    """What a purchase is worth: margin, discounting, horizon."""
+
+    discount_rate: float = Field(
+        ge=0, lt=1, description="the annual effective rate, 0.10 for ten per cent"
+    )
+    margin: float = Field(gt=0, le=1, description="the share of revenue that is profit, 0.30 say")
+    currency: Currency = Field(description="three capitals, such as USD")
+    horizon: Horizon = "36M"
+    payment: Literal["continuous", "start", "middle", "end"] = "continuous"
+    level: float = Field(default=0.9, gt=0, lt=1)
+    below: float = 0.0
+    discount_rate_sd: float = Field(default=0.0, ge=0, lt=0.5)
+
+    @property
+    def span(self) -> str | None:
+        """The horizon as the models take it: None is infinite."""
+        return None if self.horizon == INFINITE else self.horizon
+
+
+class Run(Section):
+    """Where the answer goes, and the seed and number of draws of its intervals."""
+
+    folder: Here = Field(default=Path("runs"), validate_default=True)
+    name: RunName | None = None
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    draws: int = Field(default=1000, ge=200, le=20_000)
+
+
+class Report(Section):
+    """What the report is called and whom it may name."""
+
+    title: Name = "Customer equity"
+    show_customers: bool = False
+    simulated: bool = False
+
+
+class Config(Section):
+    """Every setting of a refresh, read and checked."""
+
+    source: Source
+    value: Value
+    base: Base = Base()
+    run: Run = Field(default_factory=dict, validate_default=True)
+    report: Report = Report()
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that the answer depends on: not where it is put or found."""
+        every: dict[str, Any] = self.model_dump(mode="json")
+        every["run"] = {key: every["run"][key] for key in ("seed", "draws")}
+        for key in ("path", "database"):
+            found = getattr(self.source, key)
+            every["source"][key] = None if found is None else found.name
+        return every
