@@ -1,9 +1,9 @@
 """What can go wrong, said to the person with the spreadsheet.
 
-    CxError
-    |-- DataError     the input breaks its contract: every problem, with counts and the first row
-    |-- FitError      the data are sound but hold no answer to this question
-    `-- OptionError   an argument or a setting is not one of the choices
+CxError
+|-- DataError     the input breaks its contract: every problem, with counts and the first row
+|-- FitError      the data are sound but hold no answer to this question
+`-- OptionError   an argument or a setting is not one of the choices
 """
 
 from collections.abc import Sequence

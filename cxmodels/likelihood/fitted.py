@@ -1,0 +1,112 @@
+"""What every fitted model can be asked: parameters, how the fit ended, and how sure it is."""
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cxmodels.errors import OptionError
+from cxmodels.likelihood.interval import intervals
+from cxmodels.likelihood.objective import Objective
+from cxmodels.likelihood.posterior import NormalPrior, sample
+from cxmodels.numerics.arrays import Floats
+from cxmodels.results.draws import Draws
+from cxmodels.results.estimate import Estimate, Status
+
+STORED_DRAWS = 4000
+FORMAT, VERSION = "cxmodels-model", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel(ABC):
+    """The face of a fit. A fit read from a file has stored draws in place of its data."""
+
+    estimate: Estimate
+    objective: Objective | None = field(default=None, repr=False, compare=False)
+    stored: Draws | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Estimate, std_error, lower, upper of each parameter (90 per cent, Wald)."""
+        return self.estimate.parameters()
+
+    @property
+    def theta(self) -> Floats:
+        """The estimates as an array (k,)."""
+        return self.estimate.theta
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Covariance of the parameters on their natural scale (k, k)."""
+        return self.estimate.covariance
+
+    @property
+    def rows(self) -> int:
+        """Customers that the fit used."""
+        return self.estimate.rows
+
+    @property
+    def status(self) -> Status:
+        """How the search ended, as a sentence."""
+        return self.estimate.status
+
+    @property
+    def log_likelihood(self) -> float:
+        """Maximised log likelihood, in the units of the customer base."""
+        return self.estimate.log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k - 2 log likelihood: smaller is better."""
+        return self.estimate.aic
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log(rows) - 2 log likelihood: smaller is better."""
+        return self.estimate.bic
+
+    def posterior(
+        self, draws: int = STORED_DRAWS, *, seed: int = 1, prior: NormalPrior | None = None
+    ) -> Draws:
+        """Draws of the parameters given the data; a loaded fit resamples those it was saved with.
+
+        Args: draws: how many; seed: of the sampler; prior: on the logs, wide and unit-free if None.
+        """
+        if self.objective is None:
+            if prior is not None or self.stored is None:
+                raise OptionError("a loaded fit has no data for another prior: fit it again")
+            return self.stored.resample(draws, seed)
+        return sample(self.objective, self.estimate, draws=draws, seed=seed, prior=prior)
+
+    def interval(self, method: str = "wald", level: float = 0.9) -> pd.DataFrame:
+        """Intervals of the parameters: "wald", "profile" (likelihood) or "posterior" (draws).
+
+        Returns: index parameter; columns lower, upper.
+        """
+        return intervals(self.objective, self.estimate, self.posterior, method=method, level=level)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the fit as JSON, with 4,000 posterior draws in place of the data.
+
+        `cxmodels.load` reads it back; predictions and values of the loaded fit need no data.
+        """
+        target = Path(path)
+        target.write_text(json.dumps(self.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+        return target
+
+    def to_json(self) -> dict[str, Any]:
+        """The fit as plain types."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            **self.facts(),
+            "estimate": self.estimate.to_json(),
+            "draws": self.posterior().to_json(),
+        }
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What else the fit needs to be read back: its kind, family, unit and counts."""

@@ -1,0 +1,180 @@
+"""Did the forecast come true? Purchases of a hold-out against the model and simple rules."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.errors import OptionError
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.simulation import alive_groups, future_counts
+from cxmodels.purchases.tracking import frequency_labels, interval_of_total
+
+TOP = 0.1  # share of customers that decile capture looks at
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Actual and predicted purchases of n customers in the hold-out, from the calibration alone.
+
+    actual: (n,); expected: (n,) at the estimate; totals: (d, m) expected under each draw and
+    counts: (d, m) simulated, for m distinct histories; row: (n,) which history is whose.
+    """
+
+    actual: Ints
+    expected: Floats
+    by_draw: Floats
+    counts: Ints
+    row: Ints
+
+    @classmethod
+    def of(cls, fit: FittedPurchases, base: CustomerBase, draws: int, seed: int) -> "Holdout":
+        """Predictions for the hold-out window of `base`."""
+        if base.holdout_T is None:
+            raise OptionError("the base has no hold-out: make it with holdout_end=")
+        seen, family = base.profiles, fit.family
+        t = np.float64(base.holdout_T)
+        x, T, group = alive_groups(seen)
+        past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
+        sample = fit.posterior(draws, seed=seed).values
+        theta = np.concatenate([fit.theta[None], sample])[:, None, :]
+        expected = np.exp(family.log_p_alive(theta, *past))
+        expected *= family.expected_purchases(family.alive(theta, x, T), t)[:, group]
+        rng = np.random.default_rng(seed)
+        parts = [counts for _, counts in future_counts(family, sample, seen, float(t), rng)]
+        actual = base.table["holdout_frequency"].to_numpy(dtype=np.int64)
+        counts = np.concatenate(parts, axis=1)
+        return cls(actual, expected[0][seen.row], expected[1:], counts, seen.row)
+
+    def interval(self, chosen: Floats, level: float, seed: int) -> Floats:
+        """Interval (2,) for the purchases of the customers marked 1 in `chosen` (n,)."""
+        weight = np.bincount(self.row, weights=chosen, minlength=self.counts.shape[1])
+        variance = np.array([weight @ self.counts.var(axis=0)])
+        mean = (self.by_draw @ weight)[:, None]
+        return interval_of_total(mean, variance, level, np.random.default_rng(seed))[:, 0]
+
+    def percentile(self, seed: int) -> Floats:
+        """Randomised probability integral transform (n,): uniform where predictions are honest."""
+        below, equal = np.empty(self.actual.size), np.empty(self.actual.size)
+        order = np.argsort(self.row, kind="stable")
+        ends = np.searchsorted(self.row[order], np.arange(self.counts.shape[1] + 1))
+        for history in range(self.counts.shape[1]):
+            customers = order[ends[history] : ends[history + 1]]
+            simulated = np.sort(self.counts[:, history])
+            seen = self.actual[customers]
+            below[customers] = np.searchsorted(simulated, seen, side="left")
+            equal[customers] = np.searchsorted(simulated, seen, side="right")
+        chance = np.random.default_rng(seed).random(self.actual.size)
+        draws = len(self.counts)
+        return (below + chance * (equal - below + 1.0)) / (draws + 1.0)
+
+
+def holdout_summary(
+    fit: FittedPurchases,
+    base: CustomerBase,
+    *,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """The hold-out in ten figures, beside two simple rules.
+
+    "own rate": every customer keeps their past purchases per unit of time; "mean": every
+    customer buys what the average one will. Returns: metric, value, lower, upper, unit, note.
+    """
+    held = Holdout.of(fit, base, draws, seed)
+    seen, row = base.profiles, base.profiles.row
+    rate = seen.frequency / np.where(seen.T > 0, seen.T, np.inf)
+    own_rate = (rate * float(base.holdout_T or 0.0))[row]
+    actual, expected = held.actual.astype(np.float64), held.expected
+    lower, upper = held.interval(np.ones(actual.size), level, seed)
+    total, predicted = float(actual.sum()), float(expected.sum())
+    score = held.percentile(seed)
+    tail = (1.0 - level) / 2.0
+    inside = float(np.mean((score > tail) & (score < 1.0 - tail)))
+    mean = np.full(actual.size, predicted / actual.size)
+    lines = [
+        ("actual purchases", total, None, None, "purchases", f"{actual.size:,} customers"),
+        ("expected purchases", predicted, lower, upper, "purchases", f"interval {level:.0%}"),
+        ("bias of the total", _percent(predicted, total), _percent(lower, total),
+         _percent(upper, total), "per cent", "expected against actual"),
+        ("bias of own rate", _percent(own_rate.sum(), total), None, None, "per cent",
+         "simple rule"),
+        ("error per customer", _mae(expected, actual), None, None, "purchases", "mean absolute"),
+        ("error of own rate", _mae(own_rate, actual), None, None, "purchases", "simple rule"),
+        ("error of mean", _mae(mean, actual), None, None, "purchases", "simple rule"),
+        ("inside the interval", inside, None, None, "share", f"of customers; {level:.0%} is right"),
+        ("calibration", float(stats.kstest(score, "uniform").pvalue), None, None, "p-value",
+         "PIT against uniform; small: intervals too narrow or shifted"),
+        ("Gini", _gini(expected, actual), None, None, "share", "of actual, ranked by expected"),
+        ("top decile", _capture(expected, actual), None, None, "share",
+         "of actual purchases by the tenth expected to buy most"),
+        ("top decile of own rate", _capture(own_rate, actual), None, None, "share", "simple rule"),
+    ]  # fmt: skip
+    table = pd.DataFrame(lines, columns=["metric", "value", "lower", "upper", "unit", "note"])
+    return table.astype({"value": float, "lower": float, "upper": float})
+
+
+def conditional_expectation(
+    fit: FittedPurchases,
+    base: CustomerBase,
+    *,
+    most: int = 7,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """Hold-out purchases per customer by calibration frequency, actual and expected.
+
+    Returns: frequency ("0" to "7+"), customers, actual, expected, lower, upper (interval for the
+    actual mean of the group).
+    """
+    held = Holdout.of(fit, base, draws, seed)
+    frequency = np.minimum(base.table["frequency"].to_numpy(dtype=np.int64), most)
+    rows = []
+    for value, label in enumerate(frequency_labels(most)):
+        chosen = (frequency == value).astype(np.float64)
+        size = int(chosen.sum())
+        if not size:
+            continue
+        lower, upper = held.interval(chosen, level, seed) / size
+        rows.append(
+            {
+                "frequency": label,
+                "customers": size,
+                "actual": float(chosen @ held.actual) / size,
+                "expected": float(chosen @ held.expected) / size,
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _percent(value: float, total: float) -> float | None:
+    return 100.0 * (float(value) / total - 1.0) if total > 0 else None
+
+
+def _mae(expected: Floats, actual: Floats) -> float:
+    return float(np.abs(expected - actual).mean())
+
+
+def _capture(score: Floats, actual: Floats) -> float | None:
+    """Share of the actual purchases made by the customers with the highest scores."""
+    if actual.sum() == 0:
+        return None
+    most = max(1, round(TOP * actual.size))
+    best = np.argsort(-score, kind="stable")[:most]
+    return float(actual[best].sum() / actual.sum())
+
+
+def _gini(score: Floats, actual: Floats) -> float | None:
+    """Gini coefficient of the actual purchases when customers are ranked by score."""
+    if actual.sum() == 0:
+        return None
+    ranked = actual[np.argsort(score, kind="stable")]
+    share = np.cumsum(ranked) / ranked.sum()
+    return float(1.0 - 2.0 * (share.mean() - 0.5 / actual.size))

@@ -1,0 +1,194 @@
+"""How likely the BG/NBD model makes a customer base, with slopes and curvature, at any size.
+
+Per customer (Fader, Hardie and Lee 2005, equation 6, rearranged so that nothing cancels):
+
+    sum_{j<x} [log(r+j) - log(1 + a / (b+j))] - r log(1 + T/alpha) - x log(alpha + T)
+        + [x > 0] log(1 + exp(u))
+    with u = log a - log(b+x-1) + (r+x) [log(1 + T/alpha) - log(1 + t_x/alpha)]
+
+The first sum needs only how many customers bought more than j times; the terms in T only the
+distinct T; so exp and log1p are paid for repeaters alone, once per distinct (x, t_x, T), and the
+logs inside u are looked up over distinct times.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from cxmodels.data.summaries import Profiles
+from cxmodels.likelihood.objective import Derivatives
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.numerics.transforms import Space
+
+CELLS = 2_000_000  # draws times repeaters evaluated at once: 16 MB an array
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Repeaters:
+    """Distinct (x, t_x, T) of customers with x > 0, times as places in the tables of times."""
+
+    x: Floats
+    x_place: Ints
+    t_x_place: Ints
+    T_place: Ints
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class BGNBDObjective:
+    """Log likelihood of a base, compressed. `more_than[j]`: customers with x > j."""
+
+    space: Space
+    rows: int
+    scales: Floats
+    more_than: Floats
+    times: Floats  # distinct T
+    customers_at: Floats  # customers with that T
+    purchases_at: Floats  # their purchases
+    recencies: Floats  # distinct t_x of repeaters
+    repeaters: Repeaters
+
+    @classmethod
+    def from_profiles(cls, space: Space, profiles: Profiles) -> "BGNBDObjective":
+        """Compresses distinct (x, t_x, T) with weights into what the formulas need."""
+        x, weight = profiles.frequency, profiles.weight
+        counts = np.bincount(x, weights=weight)
+        times, T_place = np.unique(profiles.T, return_inverse=True)
+        repeat = x > 0
+        recencies, t_x_place = np.unique(profiles.recency[repeat], return_inverse=True)
+        distinct_x, x_place = np.unique(x[repeat], return_inverse=True)
+        mean_T = float(np.average(profiles.T, weights=weight))
+        return cls(
+            space=space,
+            rows=int(weight.sum()),
+            scales=space.scales(time=mean_T, money=1.0),
+            more_than=counts[::-1].cumsum()[::-1][1:],
+            times=times,
+            customers_at=np.bincount(T_place, weights=weight, minlength=times.size),
+            purchases_at=np.bincount(T_place, weights=weight * x, minlength=times.size),
+            recencies=recencies,
+            repeaters=Repeaters(
+                x=distinct_x.astype(np.float64),
+                x_place=x_place,
+                t_x_place=t_x_place,
+                T_place=T_place[repeat],
+                weight=weight[repeat],
+            ),
+        )
+
+    def starts(self) -> Floats:
+        """Starting values: purchase rates near the observed one, few or many leaving."""
+        mean_T = self.scales[self.space.index("alpha")]
+        mean_x = self.more_than.sum() / self.rows
+        shapes = np.array([[0.3, 0.8, 3.0], [1.0, 0.8, 3.0], [1.0, 0.1, 5.0], [5.0, 1.0, 1.0]])
+        r, a, b = shapes.T
+        alpha = r * mean_T / max(mean_x, 1e-3)
+        return np.stack([r, alpha, a, b], axis=-1)
+
+    def thinned(self, rows: int) -> "BGNBDObjective":
+        """The objective itself: compressed data are quick enough to climb from each start."""
+        return self
+
+    def log_likelihood(self, theta: Floats) -> Floats:
+        """Log likelihood (...) at theta (..., 4); draws are shared among threads."""
+        flat = theta.reshape(-1, 4)
+        size = max(1, min(len(flat) // THREADS, CELLS // max(1, self.repeaters.weight.size)))
+        parts = [flat[start : start + size] for start in range(0, len(flat), size)]
+        if len(parts) == 1:
+            return self._of_draws(parts[0]).reshape(theta.shape[:-1])
+        with ThreadPoolExecutor(THREADS) as pool:
+            values = np.concatenate(list(pool.map(self._of_draws, parts)))
+        return values.reshape(theta.shape[:-1])
+
+    def _of_draws(self, theta: Floats) -> Floats:
+        r, alpha, a, b = (theta[:, [k]] for k in range(4))
+        j = np.arange(self.more_than.size)
+        value = (np.log(r + j) - np.log1p(a / (b + j))) @ self.more_than
+        at_T = np.log1p(self.times / alpha)
+        value -= (r * at_T) @ self.customers_at + (np.log(alpha) + at_T) @ self.purchases_at
+        if self.repeaters.weight.size:
+            value += self._odds_gone(theta, at_T)
+        return np.asarray(value)
+
+    def _odds_gone(self, theta: Floats, at_T: Floats) -> Floats:
+        """Sum of w log(1 + exp(u)) over repeaters, for each draw (d,)."""
+        r, alpha, a, b = (theta[:, [k]] for k in range(4))
+        seen = self.repeaters
+        at_t_x = np.log1p(self.recencies / alpha)
+        u = at_T.take(seen.T_place, axis=1)
+        u -= at_t_x.take(seen.t_x_place, axis=1)
+        u *= (r + seen.x).take(seen.x_place, axis=1)
+        u += (np.log(a) - np.log(b + seen.x - 1.0)).take(seen.x_place, axis=1)
+        return _softplus(u) @ seen.weight
+
+    def derivatives(self, theta: Floats) -> Derivatives:
+        """Value, gradient (4,) and Hessian (4, 4) in r, alpha, a, b."""
+        return _of_leaving(self, theta, _of_buying(self, theta))
+
+
+def _softplus(u: Floats) -> Floats:
+    """log(1 + exp(u)) without overflow, in place."""
+    positive = np.maximum(u, 0.0)
+    np.abs(u, out=u)
+    np.negative(u, out=u)
+    np.exp(u, out=u)
+    np.log1p(u, out=u)
+    u += positive
+    return u
+
+
+def _of_buying(data: BGNBDObjective, theta: Floats) -> Derivatives:
+    """The terms in the counts x and in T."""
+    r, alpha, a, b = theta
+    j, n = np.arange(data.more_than.size), data.more_than
+    T, w, x = data.times, data.customers_at, data.purchases_at
+    at_T, late = np.log1p(T / alpha), 1.0 / (alpha + T)
+    value = n @ (np.log(r + j) - np.log1p(a / (b + j))) - r * (w @ at_T)
+    value -= x @ (np.log(alpha) + at_T)
+    both, stay = 1.0 / (a + b + j), 1.0 / (b + j)
+    gradient = np.array(
+        [
+            n @ (1.0 / (r + j)) - w @ at_T,
+            r / alpha * (w @ (T * late)) - x @ late,
+            -(n @ both),
+            n @ (a * both * stay),
+        ]
+    )
+    hessian = np.zeros((4, 4))
+    hessian[0, 0] = -(n @ (1.0 / (r + j) ** 2))
+    hessian[0, 1] = hessian[1, 0] = w @ (T * late) / alpha
+    hessian[1, 1] = x @ late**2 - r * (w @ (T * late * (1.0 / alpha + late))) / alpha
+    hessian[2, 2] = hessian[2, 3] = hessian[3, 2] = n @ both**2
+    hessian[3, 3] = n @ (both**2 - stay**2)
+    return Derivatives(float(value), gradient, hessian)
+
+
+def _of_leaving(data: BGNBDObjective, theta: Floats, buying: Derivatives) -> Derivatives:
+    """Adds the repeaters' log(1 + exp(u)): s = sigmoid(u) weights the derivatives of u."""
+    r, alpha, a, b = theta
+    seen = data.repeaters
+    if not seen.weight.size:
+        return buying
+    at_T, at_t_x = np.log1p(data.times / alpha), np.log1p(data.recencies / alpha)
+    late, early = 1.0 / (alpha + data.times), 1.0 / (alpha + data.recencies)
+    power = (r + seen.x)[seen.x_place]
+    stay = (1.0 / (b + seen.x - 1.0))[seen.x_place]
+    gap = at_T[seen.T_place] - at_t_x[seen.t_x_place]
+    bend = late[seen.T_place] - early[seen.t_x_place]
+    bend_2 = (late**2)[seen.T_place] - (early**2)[seen.t_x_place]
+    u = (np.log(a) - np.log(b + seen.x - 1.0))[seen.x_place] + power * gap
+    s = special.expit(u)
+    ws = seen.weight * s
+    slopes = np.stack([gap, power * bend, np.full_like(gap, 1.0 / a), -stay])
+    value = buying.value + float(seen.weight @ np.logaddexp(0.0, u))
+    gradient = buying.gradient + slopes @ ws
+    hessian = buying.hessian + (slopes * (ws * (1.0 - s))) @ slopes.T
+    hessian[0, 1] += ws @ bend
+    hessian[1, 0] += ws @ bend
+    hessian[1, 1] -= ws @ (power * bend_2)
+    hessian[2, 2] -= ws.sum() / a**2
+    hessian[3, 3] += ws @ stay**2
+    return Derivatives(value, gradient, hessian)

@@ -1,0 +1,188 @@
+"""A fitted purchase model: its parameters, and what each customer will do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.units import Span, TimeUnit
+from cxmodels.errors import DataError, OptionError, Problem
+from cxmodels.likelihood.fit import maximise
+from cxmodels.likelihood.fitted import FittedModel
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.family import PurchaseFamily, window_pmf
+from cxmodels.purchases.prediction import new_customer_table, prediction_table
+from cxmodels.purchases.simulation import simulated_log
+from cxmodels.results.draws import Draws
+from cxmodels.results.estimate import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedPurchases(FittedModel):
+    """What a purchase model found. `rows`: customers used; times are in `unit`.
+
+    end: last day of the base it was fitted to, from which horizons run; None where unknown.
+    """
+
+    family: PurchaseFamily
+    unit: TimeUnit
+    repeaters: int
+    end: date | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers has to know, in sentences."""
+        once = self.rows - self.repeaters
+        if not (self.family.one_time_buyers_alive and once):
+            return ()
+        return (
+            f"{self.family.name} gives P(alive) = 1 to the {once:,} of {self.rows:,} customers who "
+            "bought once: by construction they have had no occasion to leave. MBG/NBD and "
+            "Pareto/NBD let them leave; where most customers bought once, compare the equity.",
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Kind, family, unit, repeaters and end."""
+        return {
+            "kind": "purchases",
+            "family": type(self.family).__name__,
+            "unit": self.unit.value,
+            "repeaters": self.repeaters,
+            "end": None if self.end is None else self.end.isoformat(),
+        }
+
+    def predict(
+        self,
+        base: CustomerBase,
+        *,
+        horizon: str | Span,
+        level: float = 0.9,
+        draws: int | None = None,
+        seed: int = 1,
+    ) -> pd.DataFrame:
+        """What each customer of a base will do after the base's end.
+
+        Args: base: customers in the unit of the fit; horizon: such as "52W" or "12M"; level:
+        width of intervals; draws: of the posterior, 1,000 if None (200 for very large bases);
+        seed: of draws and simulation.
+        Returns: customer_id, p_alive (now), p_alive_at_horizon, expected_purchases, lower, upper
+        (interval of the expectation), purchases_lower, purchases_upper (interval that holds the
+        customer's count of purchases with probability `level`), p_no_purchase.
+        """
+        self._same_unit(base)
+        return prediction_table(
+            self, base, t=self.length(horizon, base.end), level=level, draws=draws, seed=seed
+        )
+
+    def new_customer(
+        self, *, horizon: str | Span, level: float = 0.9, draws: int = 1000, seed: int = 1
+    ) -> pd.DataFrame:
+        """What a customer just acquired will do: repeat purchases after the first one.
+
+        Returns: one row, columns as in `predict` without customer_id and p_alive.
+        """
+        theta = self.posterior(draws, seed=seed).values
+        return new_customer_table(self, theta, t=self.length(horizon), level=level, seed=seed)
+
+    def pmf(self, n: int | Ints, *, horizon: str | Span, start: str | Span | None = None) -> Floats:
+        """P(a new customer makes n repeat purchases), at the fitted parameters.
+
+        Args: n: counts, a number or (j,); horizon: length of the window; start: how long after
+        the first purchase the window opens, at once if None.
+        Returns: (j,) probabilities.
+        """
+        counts = np.atleast_1d(np.asarray(n, dtype=np.int64))
+        opens = 0.0 if start is None else self.length(start)
+        if opens == 0.0:
+            return np.exp(self.family.log_pmf(self.theta, counts, np.float64(self.length(horizon))))
+        return window_pmf(self.family, self.theta, counts, (opens, opens + self.length(horizon)))
+
+    def conditional_pmf(self, n: int | Ints, base: CustomerBase, *, horizon: str | Span) -> Floats:
+        """P(customer makes n purchases in the horizon | history): (customers, j)."""
+        self._same_unit(base)
+        counts, seen = np.atleast_1d(np.asarray(n, dtype=np.int64)), base.profiles
+        x = seen.frequency.astype(np.float64)
+        p_alive = np.exp(self.family.log_p_alive(self.theta, x, seen.recency, seen.T))[:, None]
+        updated = self.family.alive(self.theta, x, seen.T)[:, None, :]
+        t = np.float64(self.length(horizon, base.end))
+        pmf = p_alive * np.exp(self.family.log_pmf(updated, counts, t))
+        result: Floats = (pmf + (1.0 - p_alive) * (counts == 0))[seen.row]
+        return result
+
+    def simulate(self, customers: int, *, T: float, seed: int = 1) -> pd.DataFrame:
+        """Simulated customers observed for T units from their first purchase (simulated data).
+
+        Returns: customer_id, time (0 for the first purchase), simulated (always True).
+        """
+        return simulated_log(self.family, self.theta, customers, T=T, seed=seed)
+
+    def length(self, horizon: str | Span, start: date | None = None) -> float:
+        """A horizon in the fit's unit; calendar months count from `start` or the base's end."""
+        return Span.parse(horizon).length(self.unit, start or self.end)
+
+    def _same_unit(self, base: CustomerBase) -> None:
+        if base.unit is not self.unit:
+            raise OptionError(
+                f"the fit is in {self.unit.value}s, the base in {base.unit.value}s: make the base "
+                f"with unit={self.unit.value!r}"
+            )
+
+
+def fit_purchases(family: PurchaseFamily, base: CustomerBase) -> FittedPurchases:
+    """Fits a family to a base; DataError where the base cannot say anything about repeat buying."""
+    seen = base.profiles
+    repeaters = int(seen.weight[seen.frequency > 0].sum())
+    _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
+    objective = family.objective(seen)
+    return FittedPurchases(
+        family=family,
+        estimate=maximise(objective, model=family.name),
+        unit=base.unit,
+        repeaters=repeaters,
+        end=base.end,
+        objective=objective,
+    )
+
+
+def _ask_for_repeaters(customers: int, repeaters: int, time_passed: bool) -> None:
+    problems = []
+    if customers < 2:
+        problems.append(
+            Problem(
+                f"{customers} customer: a model compares customers",
+                remedy="Two are the least; hundreds are wanted.",
+            )
+        )
+    if not time_passed:
+        problems.append(
+            Problem(
+                "all customers were first seen on the last day: no time to repeat",
+                remedy="Set `end` later, or take a longer log.",
+            )
+        )
+    if not repeaters:
+        problems.append(
+            Problem(
+                f"none of {customers:,} customers bought a second time",
+                remedy="Without a repeat purchase neither rate nor drop-out can be learnt: take a "
+                "longer window, or check that customer ids identify people across orders.",
+            )
+        )
+    if problems:
+        raise DataError("customer base", problems)
+
+
+def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedPurchases:
+    """The fit that `save` wrote, without its data."""
+    return FittedPurchases(
+        family=family,
+        estimate=Estimate.from_json(stored["estimate"]),
+        unit=TimeUnit.parse(stored["unit"]),
+        repeaters=int(stored["repeaters"]),
+        end=None if stored["end"] is None else date.fromisoformat(stored["end"]),
+        stored=Draws.from_json(stored["draws"]),
+    )

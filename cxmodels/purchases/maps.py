@@ -1,0 +1,39 @@
+"""Who is still there and how much they will buy, by how often and how recently they bought."""
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.data.units import Span
+from cxmodels.errors import OptionError
+from cxmodels.purchases.fitted import FittedPurchases
+
+STEPS = 40  # grid points along recency
+
+
+def recency_frequency_map(
+    fit: FittedPurchases, *, T: float, horizon: str | Span, most: int = 20
+) -> pd.DataFrame:
+    """P(alive) and expected purchases over frequency and recency, for customers aged T.
+
+    Args: T: time since the first purchase, in the fit's unit; horizon: window of the expected
+    purchases; most: largest frequency.
+    Returns: frequency, recency (time from first to last purchase), p_alive, expected_purchases;
+    frequency 0 stands at recency 0 only, and a repeat purchase never does.
+    """
+    if not T > 0 or most < 1:
+        raise OptionError(f"T and most must be above 0, got {T} and {most}")
+    recency = np.linspace(0.0, T, STEPS + 1)[1:]
+    x, t_x = np.meshgrid(np.arange(1.0, most + 1), recency, indexing="ij")
+    x, t_x = np.append(0.0, x.ravel()), np.append(0.0, t_x.ravel())
+    age = np.full_like(x, T)
+    p_alive = np.exp(fit.family.log_p_alive(fit.theta, x, t_x, age))
+    updated = fit.family.alive(fit.theta, x, age)
+    expected = p_alive * fit.family.expected_purchases(updated, np.float64(fit.length(horizon)))
+    return pd.DataFrame(
+        {
+            "frequency": x.astype(np.int64),
+            "recency": t_x,
+            "p_alive": p_alive,
+            "expected_purchases": expected,
+        }
+    )

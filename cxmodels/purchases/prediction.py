@@ -1,0 +1,104 @@
+"""What each customer will do next, with the uncertainty of the parameters and of behaviour."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.numerics.arrays import Floats
+from cxmodels.purchases.family import PurchaseFamily, p_no_purchase
+from cxmodels.purchases.simulation import alive_groups, future_counts
+
+if TYPE_CHECKING:
+    from cxmodels.purchases.fitted import FittedPurchases
+
+MOST_CELLS = 100_000_000  # draws times distinct customers: bounds the work on very large bases
+DRAWS = (200, 1000)  # least and most draws by default
+
+
+def default_draws(profiles: int) -> int:
+    """As many posterior draws as keep the work bounded, between 200 and 1,000."""
+    return int(np.clip(MOST_CELLS // max(1, profiles), *DRAWS))
+
+
+def prediction_table(
+    fit: "FittedPurchases",
+    base: CustomerBase,
+    *,
+    t: float,
+    level: float,
+    draws: int | None,
+    seed: int,
+) -> pd.DataFrame:
+    """One row a customer; see FittedPurchases.predict for the columns."""
+    seen, family, theta = base.profiles, fit.family, fit.theta
+    sample = fit.posterior(draws or default_draws(seen.T.size), seed=seed).values
+    columns = _at_the_estimate(family, theta, seen, t)
+    ends = _quantiles(family, sample, seen, t, level, seed)
+    columns |= dict(
+        zip(["lower", "upper", "purchases_lower", "purchases_upper"], ends, strict=True)
+    )
+    order = [
+        "p_alive", "p_alive_at_horizon", "expected_purchases", "lower", "upper",
+        "purchases_lower", "purchases_upper", "p_no_purchase",
+    ]  # fmt: skip
+    table = pd.DataFrame({name: columns[name][seen.row] for name in order})
+    table.insert(0, "customer_id", base.table["customer_id"].to_numpy())
+    return table
+
+
+def _at_the_estimate(
+    family: PurchaseFamily, theta: Floats, seen: Profiles, t: float
+) -> dict[str, Floats]:
+    x, T, group = alive_groups(seen)
+    updated, span = family.alive(theta, x, T), np.float64(t)
+    past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
+    p_alive = np.exp(family.log_p_alive(theta, *past))
+    silent = p_no_purchase(family, updated, span)[group]
+    return {
+        "p_alive": p_alive,
+        "p_alive_at_horizon": p_alive * family.survival(updated, span)[group],
+        "expected_purchases": p_alive * family.expected_purchases(updated, span)[group],
+        "p_no_purchase": 1.0 - p_alive * (1.0 - silent),
+    }
+
+
+def _quantiles(
+    family: PurchaseFamily, sample: Floats, seen: Profiles, t: float, level: float, seed: int
+) -> Floats:
+    """(4, profiles): interval of the expectation, then of the count."""
+    x, T, group = alive_groups(seen)
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    if_alive = family.expected_purchases(family.alive(sample[:, None, :], x, T), np.float64(t))
+    ends = np.empty((4, seen.T.size))
+    rng = np.random.default_rng(seed)
+    for part, counts in future_counts(family, sample, seen, t, rng):
+        past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
+        expected = np.exp(family.log_p_alive(sample[:, None, :], *past))
+        expected *= if_alive[:, group[part]]
+        ends[:2, part] = np.quantile(expected, tails, axis=0)
+        ends[2:, part] = np.quantile(counts, tails, axis=0, method="inverted_cdf")
+    return ends
+
+
+def new_customer_table(
+    fit: "FittedPurchases", sample: Floats, *, t: float, level: float, seed: int
+) -> pd.DataFrame:
+    """One row: what a customer just acquired will do after the first purchase."""
+    family, span = fit.family, np.float64(t)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    lower, upper = np.quantile(family.expected_purchases(sample, span), tails)
+    repeated = np.repeat(sample, max(1, 20_000 // len(sample)), axis=0)
+    counts = family.simulate(repeated, span, np.random.default_rng(seed)).count
+    fewest, most = np.quantile(counts, tails, method="inverted_cdf")
+    row = {
+        "p_alive_at_horizon": float(family.survival(fit.theta, span)),
+        "expected_purchases": float(family.expected_purchases(fit.theta, span)),
+        "lower": lower,
+        "upper": upper,
+        "purchases_lower": fewest,
+        "purchases_upper": most,
+        "p_no_purchase": float(p_no_purchase(family, fit.theta, span)),
+    }
+    return pd.DataFrame([row])
