@@ -7,6 +7,7 @@ import numpy as np
 from cxmodels.errors import FitError
 from cxmodels.likelihood.identification import examine
 from cxmodels.likelihood.objective import Objective, RealScale
+from cxmodels.likelihood.profile import edge_limit
 from cxmodels.numerics.arrays import Floats
 from cxmodels.numerics.optimise import LIMIT, Climb, Ending, climb
 from cxmodels.results.estimate import FLAT, Estimate, Outcome, Status
@@ -51,7 +52,6 @@ def maximise(objective: Objective, *, model: str) -> Estimate:
     first = _starts(view)
     found = _best_climb(view, first)
     found = _second_look(view, found, first[0])
-    information = -found.surface.hessian
     finding = examine(view, found)
     if not found.arrived and finding.status.outcome is Outcome.CONVERGED:
         finding = replace(finding, status=_stopped(found))
@@ -59,12 +59,13 @@ def maximise(objective: Objective, *, model: str) -> Estimate:
         model=model,
         space=objective.space,
         theta=view.natural(found.point),
-        information=information,
+        information=-found.surface.hessian,
         scales=view.scales,
         log_likelihood=float(found.value),
         rows=objective.rows,
         status=finding.status,
         free=finding.free,
+        limits=tuple(edge_limit(view, found, place, side) for place, side in finding.edges),
     )
 
 

@@ -23,10 +23,14 @@ CONVERGED = Status(Outcome.CONVERGED, f"converged: {Outcome.CONVERGED.value}")
 
 @dataclass(frozen=True)
 class Finding:
-    """Which parameters are determined (k,), and the status that says so."""
+    """Which parameters are determined (k,), the status that says so, and single edges.
+
+    edges: place of a parameter that ran to an edge by itself, and which: -1 low, +1 high.
+    """
 
     status: Status
     free: Bools
+    edges: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class _Walk:
     @property
     def is_edge(self) -> bool:
         return self.falls_back != self.falls_on
+
+    @property
+    def is_single(self) -> bool:
+        return bool(np.count_nonzero(self.direction) == 1)
 
     @property
     def outward(self) -> Floats:
@@ -64,7 +72,9 @@ def examine(view: RealScale, found: Climb) -> Finding:
     free = np.ones(len(found.point), dtype=np.bool_)
     for walk in open_ended:
         free &= walk.direction**2 < SHARE
-    return Finding(_status(view.objective.space, open_ended), free)
+    alone = [walk.outward for walk in open_ended if walk.is_edge and walk.is_single]
+    edges = tuple((int(np.abs(way).argmax()), float(way.sum())) for way in alone)
+    return Finding(_status(view.objective.space, open_ended), free, edges)
 
 
 def _directions(level: Floats) -> list[Floats]:

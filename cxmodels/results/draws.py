@@ -1,6 +1,8 @@
 """Plausible parameter values: a thousand equally likely answers in place of one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,24 +73,23 @@ class Draws:
         effective = min(self.effective, float(n))
         return Draws(self.names, self.values[chosen], self.pareto_k, effective, self.method)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """The draws as plain types."""
         return {
             "names": list(self.names),
             "values": self.values.tolist(),
-            "pareto_k": None if np.isinf(self.pareto_k) else self.pareto_k,
+            "pareto_k": str(self.pareto_k),  # text, since it may be infinite
             "effective": self.effective,
             "method": self.method,
         }
 
     @classmethod
-    def from_json(cls, stored: "dict[str, object]") -> "Draws":
+    def from_json(cls, stored: Mapping[str, Any]) -> "Draws":
         """The draws that `to_json` wrote."""
-        pareto_k = stored["pareto_k"]
         return cls(
-            names=tuple(str(name) for name in stored["names"]),  # type: ignore[attr-defined]
+            names=tuple(str(name) for name in stored["names"]),
             values=np.asarray(stored["values"], dtype=np.float64),
-            pareto_k=np.inf if pareto_k is None else float(str(pareto_k)),
-            effective=float(str(stored["effective"])),
+            pareto_k=float(stored["pareto_k"]),
+            effective=float(stored["effective"]),
             method=str(stored["method"]),
         )

@@ -37,12 +37,36 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """How far a parameter that ran to an edge may lie from it, read from its profile likelihood.
+
+    at_low: the edge is the low one; losses: (m,) increasing losses of log likelihood; real: (m,)
+    real coordinate at which each is reached, NaN where it never is.
+    """
+
+    name: str
+    at_low: bool
+    losses: Floats
+    real: Floats
+
+    def at(self, level: float) -> float:
+        """The real coordinate that bounds an interval of `level`; NaN outside the stored losses.
+
+        The log of the loss is close to straight in it, so it is interpolated there.
+        """
+        loss = normal_quantile(level) ** 2 / 2.0
+        logs = np.log(self.losses)
+        return float(np.interp(np.log(loss), logs, self.real, left=np.nan, right=np.nan))
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A maximum likelihood estimate.
 
     theta: (k,) natural values; information: (k, k) negative Hessian in real coordinates (logs of
     positive parameters against `scales`); rows: customers; free: (k,) whether the data determine
-    the parameter inside its range. A parameter that is not free has no standard error.
+    the parameter inside its range. A parameter that is not free has no standard error; one that ran
+    to an edge has an entry in `limits`, from which its one-sided interval is read.
     """
 
     model: str
@@ -54,6 +78,7 @@ class Estimate:
     rows: int
     status: Status
     free: Bools
+    limits: tuple[Limit, ...] = ()
 
     @property
     def real(self) -> Floats:
@@ -83,14 +108,20 @@ class Estimate:
 
         Args: level: width of the interval, between 0 and 1.
         Returns: index `parameter`; columns estimate, std_error, lower, upper on the natural
-        scale; NaN in the last three where the status says that a parameter is not determined.
+        scale. A parameter at an edge has std_error NaN and the one-sided interval of its profile
+        likelihood (it holds at least `level`); one that is not determined has NaN in all three.
         """
         half = normal_quantile(level) * np.sqrt(np.diag(self.real_covariance))
+        lower, upper = self.real - half, self.real + half
+        for limit in self.limits:
+            place = self.space.index(limit.name)
+            ends = (-np.inf, limit.at(level)) if limit.at_low else (limit.at(level), np.inf)
+            lower[place], upper[place] = ends
         columns = {
             "estimate": self.theta,
             "std_error": np.sqrt(np.diag(self.covariance.to_numpy())),
-            "lower": self.space.to_natural(self.real - half, self.scales),
-            "upper": self.space.to_natural(self.real + half, self.scales),
+            "lower": self.space.to_natural(lower, self.scales),
+            "upper": self.space.to_natural(upper, self.scales),
         }
         return pd.DataFrame(columns, index=pd.Index(self.space.names, name="parameter"))
 
@@ -117,6 +148,7 @@ class Estimate:
             "outcome": self.status.outcome.name,
             "sentence": self.status.sentence,
             "free": self.free.tolist(),
+            "limits": [_limit_to_json(limit) for limit in self.limits],
         }
 
     @classmethod
@@ -132,6 +164,7 @@ class Estimate:
             rows=int(stored["rows"]),
             status=Status(Outcome[stored["outcome"]], stored["sentence"]),
             free=np.array(stored["free"], dtype=np.bool_),
+            limits=tuple(_limit_from_json(item) for item in stored["limits"]),
         )
 
 
@@ -165,4 +198,19 @@ def _parameter_from_json(stored: Mapping[str, str]) -> Parameter:
         dimension=Dimension[stored["dimension"]],
         low=stored["low"],
         high=stored["high"],
+    )
+
+
+def _limit_to_json(limit: Limit) -> dict[str, Any]:
+    real = [None if np.isnan(value) else float(value) for value in limit.real]
+    losses = limit.losses.tolist()
+    return {"name": limit.name, "at_low": limit.at_low, "losses": losses, "real": real}
+
+
+def _limit_from_json(stored: Mapping[str, Any]) -> Limit:
+    return Limit(
+        name=stored["name"],
+        at_low=bool(stored["at_low"]),
+        losses=np.array(stored["losses"], dtype=np.float64),
+        real=np.array(stored["real"], dtype=np.float64),
     )
