@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cxmodels.errors import FitError
-from cxmodels.likelihood.identification import examine
+from cxmodels.likelihood.identification import Finding, examine
 from cxmodels.likelihood.objective import Objective, RealScale
 from cxmodels.likelihood.profile import edge_limit
 from cxmodels.numerics.arrays import Floats
@@ -53,6 +53,8 @@ def maximise(objective: Objective, *, model: str) -> Estimate:
     found = _best_climb(view, first)
     found = _second_look(view, found, first[0])
     finding = examine(view, found)
+    if not finding.free.all():
+        found, finding = _brought_back(view, found, finding, first[0])
     if not found.arrived and finding.status.outcome is Outcome.CONVERGED:
         finding = replace(finding, status=_stopped(found))
     return Estimate(
@@ -116,6 +118,25 @@ def _second_look(view: RealScale, found: Climb, middle: Floats) -> Climb:
     again = np.where(np.abs(found.point) > FAR, middle, found.point)
     second = climb(view.derivatives, again)
     return second if second.value > found.value + GAIN else found
+
+
+def _brought_back(
+    view: RealScale, found: Climb, finding: Finding, middle: Floats
+) -> tuple[Climb, Finding]:
+    """An equally good optimum with a parameter that is not determined back in the middle.
+
+    Where only a ratio ran to its edge, both of its parts may have run far; one is enough.
+    """
+    open_ended = np.flatnonzero(~finding.free & (np.abs(found.point) > FAR))
+    if len(open_ended) < 2:
+        return found, finding
+    for place in open_ended[np.argsort(-np.abs(found.point[open_ended]))]:
+        held = np.arange(len(middle)) == place
+        start = np.where(held, middle, found.point)
+        again = climb(view.derivatives, start, moving=~held)
+        if again.arrived and again.value > found.value - 10.0 * GAIN:
+            return again, examine(view, again)
+    return found, finding
 
 
 def _stopped(found: Climb) -> Status:

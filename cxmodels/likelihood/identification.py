@@ -65,7 +65,7 @@ def examine(view: RealScale, found: Climb) -> Finding:
     level = axes[:, bends <= FLAT]
     if not level.shape[1]:
         return Finding(CONVERGED, np.ones(len(found.point), dtype=np.bool_))
-    walks = [_walk(view, found, direction) for direction in _directions(level)]
+    walks = _joined(view, found, [_walk(view, found, way) for way in _directions(level)])
     open_ended = [walk for walk in walks if not (walk.falls_back and walk.falls_on)]
     if not open_ended:  # a wide but closed top
         return Finding(CONVERGED, np.ones(len(found.point), dtype=np.bool_))
@@ -87,27 +87,52 @@ def _directions(level: Floats) -> list[Floats]:
     return [np.eye(len(level))[place] for place in np.flatnonzero(alone)] + mixed
 
 
-def _walk(view: RealScale, found: Climb, direction: Floats) -> _Walk:
-    """Walks a level direction both ways."""
-    on, back = (_falls(view, found, sign * direction) for sign in (1.0, -1.0))
+def _walk(view: RealScale, found: Climb, direction: Floats, held: Bools | None = None) -> _Walk:
+    """Walks a level direction both ways, with further parameters held where `held` says so."""
+    largest = np.arange(len(direction)) == np.abs(direction).argmax()
+    fixed = largest if held is None else largest | held
+    on, back = (_falls(view, found, sign * direction, fixed) for sign in (1.0, -1.0))
     return _Walk(direction, falls_back=back, falls_on=on)
 
 
-def _falls(view: RealScale, found: Climb, direction: Floats) -> bool:
-    """Whether the likelihood falls along a direction, the other parameters refitted.
+def _joined(view: RealScale, found: Climb, walks: list[_Walk]) -> list[_Walk]:
+    """Joins parameters of which only a ratio or product ran to an edge.
 
-    The straight line is tried first: where it does not fall, neither does the refitted one.
+    Each of them is level when the others may follow it, but not when they are held.
+    """
+    level = [walk for walk in walks if walk.is_single and not (walk.falls_back or walk.falls_on)]
+    if len(level) < 2:
+        return walks
+    held = np.sum([walk.direction != 0.0 for walk in level], axis=0) > 0
+    alone = [_walk(view, found, walk.direction, held) for walk in level]
+    edges = [(walk, lone) for walk, lone in zip(level, alone, strict=True) if lone.is_edge]
+    if len(edges) < 2:
+        return walks
+    outward = np.sum([lone.outward for _, lone in edges], axis=0) / np.sqrt(len(edges))
+    rest = [walk for walk in walks if not any(walk is member for member, _ in edges)]
+    return [_Walk(outward, falls_back=True, falls_on=False), *rest]
+
+
+def _falls(view: RealScale, found: Climb, direction: Floats, fixed: Bools) -> bool:
+    """Whether the likelihood falls along a direction, the parameters not fixed refitted.
+
+    The straight line is tried first: where it does not fall, neither does the refitted one. A
+    refit that itself runs to the limit of the search shows nothing.
     """
     room = np.min((LIMIT - 1.0 - np.sign(direction) * found.point)[direction != 0.0])
     reach = np.unique(np.minimum(REACH, room / np.abs(direction).max()))
     points = found.point + reach[reach > 0.0, None] * direction
     fallen = found.value - view.log_likelihood(points) > FALL
-    held = np.arange(len(direction)) == np.abs(direction).argmax()
-    for point in points[fallen][::-1]:
-        refitted = climb(view.derivatives, point, moving=~held, most_steps=50)
-        if found.value - refitted.value > FALL:
+    for point in points[fallen]:
+        refitted = climb(view.derivatives, point, moving=~fixed, most_steps=50)
+        if found.value - refitted.value > FALL and not at_limit(refitted, fixed):
             return True
     return False
+
+
+def at_limit(found: Climb, fixed: Bools) -> bool:
+    """Whether a refit ran into the limit of the search in a parameter that could move."""
+    return bool((np.abs(found.point[~fixed]) >= LIMIT - 1e-6).any())
 
 
 def _status(space: Space, walks: list[_Walk]) -> Status:
@@ -127,6 +152,8 @@ def _involved(direction: Floats) -> list[int]:
 def _edge_clause(space: Space, outward: Floats) -> str:
     """As in "a ran to 0: almost nobody leaves"."""
     places = _involved(outward)
+    if len(places) == 2 and outward[places].prod() < 0.0:
+        return _ratio_clause(space, outward, places)
     parts = []
     for place in places:
         parameter = space.parameters[place]
@@ -136,6 +163,15 @@ def _edge_clause(space: Space, outward: Floats) -> str:
     meaning = leading.high if outward[np.abs(outward).argmax()] > 0.0 else leading.low
     together = f" together, only {_kept(space, outward)} is determined" if len(places) > 1 else ""
     return " and ".join(parts) + together + (f": {meaning}" if meaning else "")
+
+
+def _ratio_clause(space: Space, outward: Floats, places: list[int]) -> str:
+    """As in "a/b ran to 0: almost nobody leaves; a and b are not determined apart"."""
+    falling, rising = sorted(places, key=lambda place: outward[place])
+    small, large = space.parameters[falling], space.parameters[rising]
+    meaning = f": {small.low or large.high}" if small.low or large.high else ""
+    both = " and ".join(space.names[place] for place in places)
+    return f"{small.name}/{large.name} ran to 0{meaning}; {both} are not determined apart"
 
 
 def _line_clause(space: Space, direction: Floats, at_edge: bool) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from cxmodels.errors import OptionError
+from cxmodels.likelihood.identification import at_limit
 from cxmodels.likelihood.objective import Objective, RealScale
 from cxmodels.numerics.arrays import Floats
 from cxmodels.numerics.optimise import LIMIT, Climb, climb
@@ -129,6 +130,9 @@ class _Line:
             inner, near = known[-1]
             outer = float(np.clip(inner + step, 1.0 - LIMIT, LIMIT - 1.0))
             refitted = self.refit(near, outer)
+            fixed = np.arange(len(origin)) == self.place
+            if at_limit(refitted, fixed):  # another parameter follows without end: level
+                return None
             if self.top - refitted.value >= cut:
                 break
             if abs(outer) >= LIMIT - 1.0:
