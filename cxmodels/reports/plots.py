@@ -1,0 +1,24 @@
+"""Every picture of cxmodels: functions that take a table and return a chart.
+
+A chart shows itself in a notebook; `document.Chart.of(chart)` puts it into a report.
+"""
+
+from cxmodels.reports.labels import Labels
+from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
+from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
+from cxmodels.reports.plots_parameters import parameter_posterior
+from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
+from cxmodels.reports.plots_value import equity_sources, lorenz_curve
+
+__all__ = [
+    "Labels",
+    "equity_sources",
+    "frequency_histogram",
+    "holdout_conditional",
+    "iso_value_curves",
+    "lorenz_curve",
+    "parameter_posterior",
+    "recency_frequency_heatmap",
+    "tracking_cumulative",
+    "tracking_weekly",
+]
