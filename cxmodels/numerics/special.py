@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from cxmodels.numerics.arrays import Floats
+from cxmodels.numerics.arrays import Floats, Number
 
 NODES = np.linspace(0.0, 1.0, 321)
 TAIL = 36.0  # exp(-36) is below the resolution of a double
@@ -35,7 +35,7 @@ def log_one_minus_exp(x: Floats) -> Floats:
         return np.where(x < np.log(2.0), np.log(-np.expm1(-x)), np.log1p(-np.exp(-x)))
 
 
-def log_beta_power_mean(A: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
+def log_beta_power_mean(A: Number, a: Number, b: Number, z: Number) -> Floats:
     """log E[(1 + p z)^-A] for p ~ Beta(a, b), A >= 0, z >= 0; arguments broadcast.
 
     >>> float(np.exp(log_beta_power_mean(1.0, 1.0, 1.0, 1.0)))  # integral of 1 / (1 + p)
@@ -44,7 +44,7 @@ def log_beta_power_mean(A: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
     return _evaluate(_power, A, a, b, z)
 
 
-def log_beta_power_integral(r: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
+def log_beta_power_integral(r: Number, a: Number, b: Number, z: Number) -> Floats:
     """log E[(1 - (1 + p z)^-r) / p] for p ~ Beta(a, b), r > 0, z >= 0; arguments broadcast.
 
     >>> float(np.exp(log_beta_power_integral(1.0, 1.0, 1.0, 1.0)))  # integral of 1 / (1 + p)
@@ -53,7 +53,7 @@ def log_beta_power_integral(r: Floats, a: Floats, b: Floats, z: Floats) -> Float
     return _evaluate(_power_integral, r, a, b, z)
 
 
-def _evaluate(log_f: LogIntegrand, A: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
+def _evaluate(log_f: LogIntegrand, A: Number, a: Number, b: Number, z: Number) -> Floats:
     shape = np.broadcast_shapes(np.shape(A), np.shape(a), np.shape(b), np.shape(z))
     A, a, b, z = (np.broadcast_to(v, shape).ravel().astype(np.float64) for v in (A, a, b, z))
     terms = A * z + 9.0 * np.sqrt(A * z * (1.0 + z)) + 40.0 * (1.0 + z) + 8.0
@@ -88,7 +88,8 @@ def _series(log_f: LogIntegrand, parameters: tuple[Floats, ...], most: int) -> F
 
 def _power(log_p: Floats, parameters: Floats) -> Floats:
     A, z = parameters
-    return -A * np.log1p(z * np.exp(log_p))
+    logs: Floats = -A * np.log1p(z * np.exp(log_p))
+    return logs
 
 
 def _power_integral(log_p: Floats, parameters: Floats) -> Floats:

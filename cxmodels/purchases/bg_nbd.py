@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from cxmodels.data.summaries import CustomerBase, Profiles
-from cxmodels.numerics.arrays import Bools, Floats, Ints
+from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.special import log_beta_power_integral, log_beta_power_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective
@@ -57,7 +57,7 @@ def split(theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     return theta[..., 0], theta[..., 1], theta[..., 2], theta[..., 3]
 
 
-def log_p_alive(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> Floats:
+def log_p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     """log P(alive at T | x, t_x, T): FHL equation (7) divided as in Fader and Hardie (2008) note.
 
     A one-time buyer (x = 0) has had no occasion to leave: 1 by construction.
@@ -72,31 +72,31 @@ def log_p_alive(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> Floats:
     return np.where(repeat, -np.logaddexp(0.0, odds_gone), 0.0)
 
 
-def alive(theta: Floats, x: Floats, T: Floats) -> Floats:
+def alive(theta: Floats, x: Number, T: Number) -> Floats:
     """Parameters of a customer alive at T: lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x)."""
     r, alpha, a, b = split(theta)
     return np.stack(np.broadcast_arrays(r + x, alpha + T, a, b + x), axis=-1)
 
 
-def survival(theta: Floats, t: Floats) -> Floats:
+def survival(theta: Floats, t: Number) -> Floats:
     """P(alive at t) = E[exp(-lambda p t)] = E[(1 + p t / alpha)^-r]."""
     r, alpha, a, b = split(theta)
     return np.exp(log_beta_power_mean(r, a, b, t / alpha))
 
 
-def expected_purchases(theta: Floats, t: Floats) -> Floats:
+def expected_purchases(theta: Floats, t: Number) -> Floats:
     """E[X(t)] = E[(1 - (1 + p t / alpha)^-r) / p]: FHL equation (9), sound at a = 1 too."""
     r, alpha, a, b = split(theta)
     return np.exp(log_beta_power_integral(r, a, b, t / alpha))
 
 
-def purchase_rate(theta: Floats, t: Floats) -> Floats:
+def purchase_rate(theta: Floats, t: Number) -> Floats:
     """d E[X(t)] / dt = (r / alpha) E[(1 + p t / alpha)^-(r + 1)]."""
     r, alpha, a, b = split(theta)
     return r / alpha * np.exp(log_beta_power_mean(r + 1.0, a, b, t / alpha))
 
 
-def log_pmf_survivors(theta: Floats, n: Ints, t: Floats) -> Floats:
+def log_pmf_survivors(theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n, alive at t): first term of FHL equation (8)."""
     r, alpha, a, b = split(theta)
     z = t / alpha
@@ -104,7 +104,7 @@ def log_pmf_survivors(theta: Floats, n: Ints, t: Floats) -> Floats:
     return np.asarray(staying + _log_negative_binomial(r, z, n))
 
 
-def log_pmf(theta: Floats, n: Ints, t: Floats) -> Floats:
+def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n): FHL equation (8); those who left at purchase n, or are alive after n."""
     r, alpha, a, b = split(theta)
     n, z = np.asarray(n), t / alpha
@@ -114,13 +114,13 @@ def log_pmf(theta: Floats, n: Ints, t: Floats) -> Floats:
     return np.logaddexp(log_pmf_survivors(theta, n, t), gone)
 
 
-def _log_negative_binomial(r: Floats, z: Floats, n: Ints) -> Floats:
+def _log_negative_binomial(r: Number, z: Number, n: Ints) -> Floats:
     """log P(n purchases by time t without drop-out), z = t / alpha."""
     choose = special.gammaln(r + n) - special.gammaln(r) - special.gammaln(n + 1.0)
     return np.asarray(choose - r * np.log1p(z) + special.xlogy(n, z / (1.0 + z)))
 
 
-def _log_at_least(r: Floats, z: Floats, n: Ints) -> Floats:
+def _log_at_least(r: Number, z: Number, n: Ints) -> Floats:
     """log P(at least n >= 1 purchases by time t without drop-out), z = t / alpha."""
     tail = special.betainc(n, r, z / (1.0 + z))
     with np.errstate(divide="ignore"):  # no time, no purchase: log 0
@@ -131,7 +131,7 @@ def _log_at_least(r: Floats, z: Floats, n: Ints) -> Floats:
     return np.where(tiny, leading, direct)
 
 
-def simulate(theta: Floats, t: Floats, rng: np.random.Generator) -> Purchases:
+def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
     """Purchases in (0, t] of customers alive at 0, straight from the model's story.
 
     m purchases would happen by t; the customer leaves at purchase g ~ Geometric(p), so the first

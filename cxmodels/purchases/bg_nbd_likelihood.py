@@ -67,8 +67,8 @@ class BGNBDObjective:
             scales=space.scales(time=mean_T, money=1.0),
             more_than=counts[::-1].cumsum()[::-1][1:],
             times=times,
-            customers_at=np.bincount(T_place, weights=weight, minlength=times.size),
-            purchases_at=np.bincount(T_place, weights=weight * x, minlength=times.size),
+            customers_at=np.bincount(T_place, weights=weight).astype(np.float64),
+            purchases_at=np.bincount(T_place, weights=weight * x).astype(np.float64),
             recencies=recencies,
             repeaters=Repeaters(
                 x=distinct_x.astype(np.float64),

@@ -15,7 +15,7 @@ import numpy as np
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.likelihood.objective import Objective
-from cxmodels.numerics.arrays import Bools, Floats, Ints
+from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.transforms import Space
 
 
@@ -46,39 +46,39 @@ class PurchaseFamily(ABC):
         """The log likelihood of a customer base."""
 
     @abstractmethod
-    def log_p_alive(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> Floats:
+    def log_p_alive(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
         """log P(alive at T | x purchases, the last at t_x)."""
 
     @abstractmethod
-    def alive(self, theta: Floats, x: Floats, T: Floats) -> Floats:
+    def alive(self, theta: Floats, x: Number, T: Number) -> Floats:
         """Parameters (..., k) of a customer known to be alive at T after x purchases."""
 
     @abstractmethod
-    def survival(self, theta: Floats, t: Floats) -> Floats:
+    def survival(self, theta: Floats, t: Number) -> Floats:
         """P(alive at t | alive at 0)."""
 
     @abstractmethod
-    def expected_purchases(self, theta: Floats, t: Floats) -> Floats:
+    def expected_purchases(self, theta: Floats, t: Number) -> Floats:
         """E[purchases in (0, t] | alive at 0]."""
 
     @abstractmethod
-    def purchase_rate(self, theta: Floats, t: Floats) -> Floats:
+    def purchase_rate(self, theta: Floats, t: Number) -> Floats:
         """Expected purchases per unit of time at t of a customer alive at 0, dead ones counted."""
 
     @abstractmethod
-    def log_pmf(self, theta: Floats, n: Ints, t: Floats) -> Floats:
+    def log_pmf(self, theta: Floats, n: Ints, t: Number) -> Floats:
         """log P(n purchases in (0, t] | alive at 0)."""
 
     @abstractmethod
-    def log_pmf_survivors(self, theta: Floats, n: Ints, t: Floats) -> Floats:
+    def log_pmf_survivors(self, theta: Floats, n: Ints, t: Number) -> Floats:
         """log P(n purchases in (0, t] and alive at t | alive at 0)."""
 
     @abstractmethod
-    def simulate(self, theta: Floats, t: Floats, rng: np.random.Generator) -> Purchases:
+    def simulate(self, theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
         """Purchases in (0, t] of customers alive at 0; theta (m, k), t a number or (m,)."""
 
 
-def p_no_purchase(family: PurchaseFamily, theta: Floats, t: Floats) -> Floats:
+def p_no_purchase(family: PurchaseFamily, theta: Floats, t: Number) -> Floats:
     """P(no purchase in (0, t] | alive at 0)."""
     return np.exp(family.log_pmf(theta, np.zeros((), dtype=np.int64), t))
 

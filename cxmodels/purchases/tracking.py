@@ -22,10 +22,10 @@ def tracking(
     cumulative_expected, cumulative_lower, cumulative_upper; one row a period.
     """
     table, end = base.tracking, base.end
-    if end is None or table.empty:
+    if end is None or table is None or table.empty:
         raise OptionError("tracking needs a base made from a log: a summary has no dates")
     T, place = np.unique(base.profiles.T, return_inverse=True)
-    size = np.bincount(place, weights=base.profiles.weight)
+    size = np.bincount(place, weights=base.profiles.weight).astype(np.float64)
     ahead = np.array([elapsed(end, day.date(), base.unit) for day in table["period_end"]])
     age = np.maximum(T[:, None] + ahead, 0.0)  # (distinct T, periods)
     sample = fit.posterior(draws, seed=seed).values

@@ -1,0 +1,213 @@
+"""Laws that every purchase family obeys. Each takes a family and raises AssertionError if broken.
+
+Written once, run over all families (test_purchase_laws.py) and over families broken on purpose
+(test_purchase_planted_errors.py), which some law must catch.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from cxmodels.data.summaries import Profiles
+from cxmodels.purchases.family import PurchaseFamily, window_pmf
+
+CUSTOMERS = 60_000
+SIGMAS = 4.5  # about 150 comparisons with simulation, each missed once in 150,000 honest runs
+
+
+def thetas(family: PurchaseFamily) -> np.ndarray:
+    """Parameter values in general position: no zero, one or equal ones; alpha like a time."""
+    rng = np.random.default_rng(len(family.space.names))
+    values = np.exp(rng.normal(0.1, 0.5, (3, family.space.size)))
+    return values * family.space.scales(time=4.0, money=1.0)
+
+
+def histories(family: PurchaseFamily, theta: np.ndarray, T: float, seed: int) -> Profiles:
+    """Histories of new customers after T units of time, straight from the family's simulation."""
+    rng = np.random.default_rng(seed)
+    paths = family.simulate(np.broadcast_to(theta, (CUSTOMERS, theta.size)), np.float64(T), rng)
+    t_x = np.zeros(CUSTOMERS)
+    np.maximum.at(t_x, paths.customer, paths.time)
+    ones = np.ones(CUSTOMERS)
+    return Profiles(paths.count.astype(np.int64), t_x, T * ones, ones, np.arange(CUSTOMERS))
+
+
+def near(sample: np.ndarray, expected: float, what: str) -> None:
+    """The mean of a simulated sample agrees with a formula within its Monte Carlo error."""
+    error = sample.std() / np.sqrt(sample.size) + 1e-12
+    assert abs(sample.mean() - expected) < SIGMAS * error, (what, sample.mean(), expected, error)
+
+
+def pmf_is_a_distribution(family: PurchaseFamily) -> None:
+    for theta in thetas(family):
+        n = np.arange(4000)
+        pmf = np.exp(family.log_pmf(theta, n, np.float64(7.3)))
+        assert abs(pmf.sum() - 1.0) < 1e-9
+        expected = family.expected_purchases(theta, np.float64(7.3))
+        assert abs(pmf @ n / expected - 1.0) < 1e-7
+        alive = np.exp(family.log_pmf_survivors(theta, n, np.float64(7.3)))
+        assert abs(alive.sum() / family.survival(theta, np.float64(7.3)) - 1.0) < 1e-8
+        assert (alive <= pmf * (1 + 1e-12) + 1e-300).all()
+
+
+def nothing_happens_in_no_time(family: PurchaseFamily) -> None:
+    zero = np.float64(0.0)
+    for theta in thetas(family):
+        assert family.expected_purchases(theta, zero) == 0.0
+        assert abs(family.survival(theta, zero) - 1.0) < 1e-14
+        assert family.log_pmf(theta, np.arange(3), zero).tolist() == [0.0, -np.inf, -np.inf]
+        paths = family.simulate(theta[None, :], zero, np.random.default_rng(1))
+        assert paths.count.tolist() == [0]
+
+
+def rate_adds_up(family: PurchaseFamily) -> None:
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    for theta in thetas(family):
+        t = 4.5 * (nodes + 1.0)
+        total = 4.5 * weights @ family.purchase_rate(theta, t)
+        assert abs(total / family.expected_purchases(theta, np.float64(9.0)) - 1.0) < 1e-10
+
+
+def simulation_agrees(family: PurchaseFamily) -> None:
+    for place, theta in enumerate(thetas(family)):
+        rng = np.random.default_rng(place)
+        many = np.broadcast_to(theta, (CUSTOMERS, theta.size))
+        paths = family.simulate(many, np.float64(8.7), rng)
+        assert (np.bincount(paths.customer, minlength=CUSTOMERS) == paths.count).all()
+        assert ((paths.time > 0) & (paths.time <= 8.7)).all()
+        same = np.diff(paths.customer) == 0
+        assert (np.diff(paths.time)[same] >= 0).all()
+        near(paths.count, family.expected_purchases(theta, np.float64(8.7)), "purchases")
+        near(paths.alive, family.survival(theta, np.float64(8.7)), "alive")
+        early = np.bincount(paths.customer[paths.time <= 3.1], minlength=CUSTOMERS)
+        near(early, family.expected_purchases(theta, np.float64(3.1)), "early purchases")
+        for n in range(4):
+            log_n = family.log_pmf(theta, np.array([n]), np.float64(8.7))
+            near(paths.count == n, float(np.exp(log_n)[0]), f"P({n})")
+            alive_n = family.log_pmf_survivors(theta, np.array([n]), np.float64(8.7))
+            near((paths.count == n) & paths.alive, float(np.exp(alive_n)[0]), f"P({n}, alive)")
+        late = paths.count - early
+        for n, chance in enumerate(window_pmf(family, theta, np.arange(3), (3.1, 8.7))):
+            near(late == n, float(chance), f"P({n}) in a window")
+
+
+def conditional_averages_to_unconditional(family: PurchaseFamily) -> None:
+    T, t = 6.3, 5.1
+    for place, theta in enumerate(thetas(family)):
+        seen = histories(family, theta, T, 100 + place)
+        x = seen.frequency.astype(np.float64)
+        p_alive = np.exp(family.log_p_alive(theta, x, seen.recency, seen.T))
+        assert ((p_alive >= 0) & (p_alive <= 1 + 1e-12)).all()
+        near(p_alive, float(family.survival(theta, np.float64(T))), "P(alive)")
+        counts, place_of = np.unique(x, return_inverse=True)
+        updated = family.alive(theta, counts, np.float64(T))
+        ahead = family.expected_purchases(updated, np.float64(t))[place_of]
+        both = family.expected_purchases(theta, np.array([T, T + t]))
+        near(p_alive * ahead, float(both[1] - both[0]), "purchases ahead")
+        later = family.survival(updated, np.float64(t))[place_of]
+        near(p_alive * later, float(family.survival(theta, np.float64(T + t))), "P(alive later)")
+        for n in range(3):  # weighted within x, so that an error in one x is not averaged away
+            alive_n = np.exp(family.log_pmf_survivors(theta, np.array([n]), np.float64(T)))[0]
+            near(np.where(x == n, p_alive, 0.0), float(alive_n), f"P(alive, {n})")
+
+
+def time_has_a_unit(family: PurchaseFamily) -> None:
+    unit = family.space.scales(time=7.0, money=1.0)
+    for theta in thetas(family):
+        days, t = theta * unit, np.float64(3.3)
+        for quantity in (family.expected_purchases, family.survival):
+            assert abs(quantity(days, 7 * t) / quantity(theta, t) - 1.0) < 1e-11
+        n = np.arange(5)
+        same = family.log_pmf(days, n, 7 * t) - family.log_pmf(theta, n, t)
+        assert np.abs(same).max() < 1e-10
+        seen = histories(family, theta, 6.3, 5)
+        few = slice(0, 50)
+        part = Profiles(
+            seen.frequency[few], seen.recency[few], seen.T[few], seen.weight[few], seen.row[few]
+        )
+        slow = Profiles(part.frequency, part.recency * 7, part.T * 7, part.weight, part.row)
+        shift = part.frequency.sum() * np.log(7.0)
+        change = family.objective(part).log_likelihood(theta)
+        change = change - family.objective(slow).log_likelihood(days) - shift
+        assert abs(float(change)) < 1e-8
+
+
+def likelihood_is_a_density(family: PurchaseFamily) -> None:
+    """Over all recencies, the likelihood of x integrates to P(x): t_x^(x-1) orders of the rest.
+
+    The likelihood is that of the purchase times; given t_x the earlier x - 1 fill (0, t_x) evenly.
+    """
+    T = 5.7
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+    t_x, weights = T * (nodes + 1) / 2, T * weights / 2
+    for theta in thetas(family):
+        for x in (1, 2, 3):
+            density = [
+                float(np.exp(_likelihood_of_one(family, theta, x, float(t), T))) for t in t_x
+            ]
+            volume = t_x ** (x - 1) / max(1, [1, 1, 2][x - 1])
+            found = float((np.array(density) * volume) @ weights)
+            pmf = float(np.exp(family.log_pmf(theta, np.array([x]), np.float64(T)))[0])
+            assert abs(found / pmf - 1.0) < 1e-9, (x, found, pmf)
+        silent = float(np.exp(_likelihood_of_one(family, theta, 0, 0.0, T)))
+        assert abs(silent - np.exp(family.log_pmf(theta, np.array([0]), np.float64(T)))[0]) < 1e-12
+
+
+def _likelihood_of_one(
+    family: PurchaseFamily, theta: np.ndarray, x: int, t_x: float, T: float
+) -> np.ndarray:
+    one = np.ones(1)
+    profile = Profiles(np.array([x]), t_x * one, T * one, one, np.zeros(1, dtype=np.int64))
+    return family.objective(profile).log_likelihood(theta)
+
+
+def derivatives_match_the_value(family: PurchaseFamily) -> None:
+    truth = thetas(family)[0]
+    objective = family.objective(histories(family, truth, 6.3, 9))
+    for theta in thetas(family):
+        found = objective.derivatives(theta)
+        assert abs(found.value - objective.log_likelihood(theta)) < 1e-9 * abs(found.value)
+        for k in range(theta.size):
+            step = np.zeros(theta.size)
+            step[k] = 1e-5 * theta[k]
+            up, down = objective.derivatives(theta + step), objective.derivatives(theta - step)
+            slope = (up.value - down.value) / (2 * step[k])
+            assert abs(slope - found.gradient[k]) < 1e-5 * (1 + abs(found.gradient).max())
+            bend = (up.gradient - down.gradient) / (2 * step[k])
+            assert np.abs(bend - found.hessian[k]).max() < 1e-5 * (1 + np.abs(found.hessian).max())
+
+
+def draws_are_rows(family: PurchaseFamily) -> None:
+    values = thetas(family)
+    objective = family.objective(histories(family, values[0], 6.3, 11))
+    together = objective.log_likelihood(np.concatenate([values] * 5))
+    alone = np.array([objective.log_likelihood(theta) for theta in values])
+    assert np.abs(together / np.tile(alone, 5) - 1.0).max() < 1e-13
+
+
+def weights_are_copies(family: PurchaseFamily) -> None:
+    theta = thetas(family)[0]
+    seen = histories(family, theta, 6.3, 13)
+    few = slice(0, 40)
+    times = np.arange(1, 41) % 3 + 1
+    arrays = (seen.frequency[few], seen.recency[few], seen.T[few])
+    weighted = Profiles(*arrays, times.astype(np.float64), np.arange(40))
+    copied = Profiles(
+        *(np.repeat(v, times) for v in arrays), np.ones(times.sum()), np.arange(times.sum())
+    )
+    a, b = family.objective(weighted), family.objective(copied)
+    assert a.rows == b.rows
+    assert abs(a.log_likelihood(theta) / b.log_likelihood(theta) - 1.0) < 1e-13
+
+
+LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
+    nothing_happens_in_no_time,
+    pmf_is_a_distribution,
+    rate_adds_up,
+    time_has_a_unit,
+    likelihood_is_a_density,
+    derivatives_match_the_value,
+    draws_are_rows,
+    weights_are_copies,
+    simulation_agrees,
+    conditional_averages_to_unconditional,
+)
