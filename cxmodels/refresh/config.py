@@ -113,11 +113,12 @@ def validated(settings: Mapping[str, Any], *, folder: Path, source: str) -> Conf
         raise _complaint(source, lines) from None
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, *, out: Path | None = None) -> Config:
     """The settings in a TOML file; paths in it are relative to the file itself.
 
-    Raises OptionError where the file cannot be read, is not TOML, or holds a setting that
-    cannot be: then every problem is listed.
+    out: where the runs go instead of [run] folder, relative to the working folder. Raises
+    OptionError where the file cannot be read, is not TOML, or holds a setting that cannot be:
+    then every problem is listed.
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -129,4 +130,6 @@ def read_config(path: Path) -> Config:
         raise OptionError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"{path} is not valid TOML: {error}") from None
+    if out is not None and isinstance(settings.setdefault("run", {}), dict):
+        settings["run"]["folder"] = out.absolute()
     return validated(settings, folder=path.parent, source=path.name)

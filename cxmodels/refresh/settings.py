@@ -144,7 +144,7 @@ class Base(Section):
     start: Day | None = None
     end: Day | None = None
     holdout_end: Day | None = None
-    collapse: Unit = "day"
+    collapse: Literal["none", "hour", "day", "week", "month"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
 
     @model_validator(mode="after")

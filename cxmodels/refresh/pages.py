@@ -1,0 +1,75 @@
+"""The report of a run, drawn from its tables alone, so that it can be drawn again later."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from cxmodels.refresh.store import Workspace
+
+PAGE, PAPER = "report.html", "report.pdf"
+_TABLES = {
+    "parameters": "parameters.parquet",
+    "reconciliation": "reconciliation.parquet",
+    "equity": "equity.parquet",
+    "tracking": "tables/tracking.parquet",
+    "frequency": "tables/frequency.parquet",
+    "holdout": "tables/holdout.parquet",
+    "conditional": "tables/conditional.parquet",
+    "recency_frequency": "tables/recency_frequency.parquet",
+    "iso_value": "tables/iso_value.parquet",
+    "lorenz": "tables/lorenz.parquet",
+    "concentration": "tables/concentration.parquet",
+    "posterior": "tables/posterior.parquet",
+    "new_customer": "tables/new_customer.parquet",
+    "assumptions": "tables/assumptions.parquet",
+}
+_MOST_VALUABLE = 20  # customers listed where the settings ask for names
+_LISTED = (
+    "customer_id", "frequency", "last_date", "p_alive", "expected_purchases",
+    "residual_value", "residual_value_lower", "residual_value_upper",
+)  # fmt: skip
+
+
+def _top(space: Workspace) -> pd.DataFrame:
+    """The customers who are worth most."""
+    every = space.table("customers.parquet")
+    ordered = every.sort_values(["residual_value", "customer_id"], ascending=[False, True])
+    return ordered.head(_MOST_VALUABLE)[list(_LISTED)].reset_index(drop=True)
+
+
+def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
+    """Draw the report of the tables in `space`; returns the names of the files.
+
+    settings: the configuration as the manifest holds it.
+    """
+    from cxmodels.reports.equity_report import equity_report
+    from cxmodels.reports.equity_tables import EquityTables
+    from cxmodels.reports.render import html, pdf
+
+    tables: dict[str, Any] = {
+        key: space.table(name) for key, name in _TABLES.items() if space.holds(name)
+    }
+    asked, money = settings["report"], settings["value"]
+    document = equity_report(
+        EquityTables(
+            **tables,
+            top_customers=_top(space) if asked["show_customers"] else None,
+            notes=tuple(space.json("tables/notes.json")),
+            title=asked["title"],
+            subtitle=_subtitle(space, settings),
+            currency=money["currency"],
+            unit=settings["base"]["unit"],
+            level=money["level"],
+            simulated=asked["simulated"],
+        )
+    )
+    space.put_bytes(PAGE, html(document).encode("utf-8"))
+    space.put_bytes(PAPER, pdf(document))
+    return [PAGE, PAPER]
+
+
+def _subtitle(space: Workspace, settings: Mapping[str, Any]) -> str:
+    """Which log, up to which day."""
+    end = space.json("base/all/facts.json")["end"]
+    return f"{space.json('input.json')['file']}, observed to {end}"
