@@ -7,7 +7,7 @@ ones where two dates are known; an average (365.2425 / 12 days a month) only whe
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 
 from cxmodels.errors import OptionError
@@ -58,6 +58,51 @@ class TimeUnit(Enum):
         return 12 / self.months if self.months else DAYS_PER_YEAR / self.days
 
 
+class Collapse(Enum):
+    """What counts as one purchase occasion: everything a customer buys within one of these."""
+
+    NONE = "none"  # the time stamp itself: only rows of the very same instant are merged
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"  # Monday to Sunday
+    MONTH = "month"
+
+    @classmethod
+    def parse(cls, text: "str | Collapse") -> "Collapse":
+        """The choice named by `text`.
+
+        >>> Collapse.parse("day")
+        <Collapse.DAY: 'day'>
+        """
+        if isinstance(text, Collapse):
+            return text
+        try:
+            return cls(str(text).strip().lower())
+        except ValueError:
+            choices = ", ".join(choice.value for choice in cls)
+            raise OptionError(f"collapse {text!r} is not one of {choices}") from None
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether an occasion has a time of day, not a date alone."""
+        return self in (Collapse.NONE, Collapse.HOUR)
+
+    def last_moment(self, end: date) -> date:
+        """The occasion time that closes a window whose last day is `end`.
+
+        >>> Collapse.WEEK.last_moment(date(1997, 10, 1))
+        datetime.date(1997, 9, 29)
+        """
+        if self is Collapse.WEEK:
+            return end - timedelta(days=end.weekday())
+        if self is Collapse.MONTH:
+            return end.replace(day=1)
+        if self is Collapse.DAY:
+            return end
+        midnight = datetime(end.year, end.month, end.day) + timedelta(days=1)
+        return midnight if self is Collapse.NONE else midnight - timedelta(hours=1)
+
+
 def add_months(start: date, months: int) -> date:
     """`start` moved by whole months, held at the month's last day.
 
@@ -65,7 +110,8 @@ def add_months(start: date, months: int) -> date:
     datetime.date(2024, 2, 29)
     """
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    return date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1]))
+    last_day = calendar.monthrange(year, month + 1)[1]
+    return start.replace(year=year, month=month + 1, day=min(start.day, last_day))
 
 
 def months_between(start: date, stop: date) -> float:
@@ -78,7 +124,7 @@ def months_between(start: date, stop: date) -> float:
     if add_months(start, whole) > stop:
         whole -= 1
     anchor, following = add_months(start, whole), add_months(start, whole + 1)
-    return whole + (stop - anchor).days / (following - anchor).days
+    return whole + (stop - anchor) / (following - anchor)
 
 
 def elapsed(start: date, stop: date, unit: TimeUnit) -> float:
@@ -89,7 +135,7 @@ def elapsed(start: date, stop: date, unit: TimeUnit) -> float:
     """
     if unit.months:
         return months_between(start, stop) / unit.months
-    return (stop - start).days / unit.days
+    return (stop - start) / timedelta(days=1) / unit.days
 
 
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([HDWMQY])\s*$", re.IGNORECASE)

@@ -1,0 +1,138 @@
+"""What a reader should know about a log before trusting a fit, in whole sentences."""
+
+# ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
+
+from datetime import date
+
+import pandas as pd
+from scipy.stats import norm
+
+from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregated
+from cxmodels.data.reconciliation import NEGATIVE, NO_CUSTOMER, REVERSED
+from cxmodels.data.tables import LOG
+
+OPENING_EXCESS = 1.5  # new customers of the opening stretch, relative to the two after it
+STRETCHES = 12  # the window is cut into this many stretches of equal length
+CERTAINTY = 0.9999  # one-sided, that the excess is not chance
+
+
+def notes_on(done: Aggregated, start: date, account: pd.DataFrame) -> tuple[str, ...]:
+    """The notes that apply, most important first."""
+    found = [
+        _known_truncation(done),
+        _suspected_truncation(done, start),
+        *_set_aside(account),
+        _zero_amounts(done),
+        _duplicates(done),
+        _without_amounts(done),
+        *_changing(done),
+    ]
+    return tuple(note for note in found if note)
+
+
+def _known_truncation(done: Aggregated) -> str:
+    """Customers whose history began before the window."""
+    first = done.ask.window.start
+    if first is None or done.facts.first >= first:
+        return ""
+    customer, day = done.readings.customer, f"CAST({done.readings.time.value} AS DATE)"
+    count = done.number(
+        f"SELECT COUNT(*) FROM (SELECT DISTINCT {customer.value} AS customer_id FROM {LOG}"
+        f" WHERE NOT {customer.missing} AND {day} < DATE '{first}') AS before"
+        f" SEMI JOIN {CUSTOMERS} AS c ON c.customer_id = before.customer_id"
+    )
+    if not count:
+        return ""
+    return (
+        f"{count:,} customers had bought before {first}, where the window opens: their first "
+        "purchase here is not their first, and they look newer than they are."
+    )
+
+
+def _suspected_truncation(done: Aggregated, start: date) -> str:
+    """An opening rush of "new" customers is the mark of a window that opens mid-life."""
+    end = done.ask.window.end
+    length = max(7, ((end - start).days + 1) // STRETCHES)
+    if (end - start).days + 1 < 4 * length:
+        return ""
+    day = f"DATE_DIFF('day', DATE '{start}', CAST(first_seen AS DATE)) // {length}"
+    opening, next_two, later = (
+        int(str(count or 0))
+        for count in done.row(
+            f"SELECT COUNT_IF({day} <= 0), COUNT_IF({day} IN (1, 2)), COUNT_IF({day} > 2)"
+            f" FROM {CUSTOMERS} WHERE occasions > 0"
+        )
+    )
+    usual = next_two / 2
+    noise = float(norm.ppf(CERTAINTY)) * (opening + usual / 2) ** 0.5
+    if not later or opening <= OPENING_EXCESS * usual or opening - usual <= noise:
+        return ""
+    return (
+        f"Left truncation is likely: {opening:,} customers are first seen in the opening "
+        f"{length} days, {usual:,.0f} in each stretch of that length after it. Many of them "
+        "bought before the log begins and look newer than they are; leave them out, or read "
+        "dropout and the value of new customers with care."
+    )
+
+
+def _set_aside(account: pd.DataFrame) -> list[str]:
+    lines = account.set_index("item")
+    notes = []
+    for item, text in (
+        (NO_CUSTOMER, "carry no customer id"),
+        (REVERSED, "belong to purchases that were fully refunded and count as no occasion"),
+        (NEGATIVE, "are refunds whose purchase was not found; they are set aside"),
+    ):
+        rows, amount = int(lines["rows"].loc[item]), float(lines["amount"].loc[item])
+        if rows:
+            notes.append(f"{rows:,} rows ({amount:,.2f} in all) {text}.")
+    return notes
+
+
+def _zero_amounts(done: Aggregated) -> str:
+    count = done.number(f"SELECT COUNT(*) FROM {KEPT} WHERE net = 0") if done.readings.amount else 0
+    return (
+        f"{count:,} occasions have an amount of zero: they count as purchases, not as spend."
+        if count
+        else ""
+    )
+
+
+def _without_amounts(done: Aggregated) -> str:
+    return "" if done.readings.amount else "No amounts were given: spend cannot be modelled."
+
+
+def duplicate_rows(done: Aggregated) -> int:
+    """Rows inside the window that repeat another one in every column of the log.
+
+    Only an occasion of several lines can hold one, so only those lines are compared.
+    """
+    several = f"SELECT customer_id, happened FROM {OCCASIONS} WHERE lines > 1"
+    if done.deduplicated or not done.number(f"SELECT COUNT(*) FROM ({several})"):
+        return 0
+    return done.number("SELECT 0")
+
+
+def _duplicates(done: Aggregated) -> str:
+    count = duplicate_rows(done)
+    return (
+        f"{count:,} rows are exact duplicates of another row and were kept; duplicates='drop' "
+        "leaves them out."
+        if count
+        else ""
+    )
+
+
+def _changing(done: Aggregated) -> list[str]:
+    notes = []
+    for place, name in enumerate(done.ask.fields.covariates):
+        count = done.number(
+            f"SELECT COUNT(*) FROM (SELECT customer_id FROM {ROWS} GROUP BY customer_id"
+            f" HAVING MIN(covariate_{place}) <> MAX(covariate_{place}))"
+        )
+        if count:
+            notes.append(
+                f"{name!r} changes over time for {count:,} customers; the value at the "
+                "first purchase is used."
+            )
+    return notes

@@ -1,0 +1,154 @@
+"""The customer base: one row per customer, with the account of how the log became it.
+
+frequency, recency and T are repeat occasions, first to last occasion, and first occasion to the
+end of observation, the latter two in the base's unit of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from cxmodels.data.profiles import Profiles
+from cxmodels.data.units import Collapse, TimeUnit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CustomerBase", "Profiles"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CustomerBase:
+    """One row per customer, made by `customer_base` or `CustomerBase.from_summary`.
+
+    table: customer_id, frequency, recency, T, monetary_value (mean of paid repeat occasions, NaN
+    where there is none), paid_frequency, first_date, last_date, cohort, covariates, and with a
+    hold-out holdout_frequency and holdout_amount; sorted by customer_id.
+    reconciliation: item, rows, customers, amount, note; ties the log's revenue to the base's.
+    tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
+    notes: what a reader should know before trusting a fit, in words.
+    """
+
+    table: pd.DataFrame
+    unit: TimeUnit
+    profiles: Profiles
+    start: date | None = None
+    end: date | None = None
+    holdout_end: date | None = None
+    holdout_T: float | None = None
+    collapse: Collapse | None = None
+    currency: str | None = None
+    covariates: tuple[str, ...] = ()
+    reconciliation: pd.DataFrame | None = None
+    tracking: pd.DataFrame | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def customers(self) -> int:
+        """How many customers the base holds."""
+        return len(self.table)
+
+    @property
+    def repeaters(self) -> int:
+        """How many of them bought again."""
+        return int((self.table["frequency"] > 0).sum())
+
+    @property
+    def has_holdout(self) -> bool:
+        """Whether purchases after `end` were counted."""
+        return "holdout_frequency" in self.table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @classmethod
+    def from_summary(
+        cls,
+        frame: Any,
+        *,
+        unit: str | TimeUnit = "week",
+        end: str | date | None = None,
+        holdout_T: float | None = None,
+        currency: str | None = None,
+        covariates: Iterable[str] = (),
+    ) -> CustomerBase:
+        """A base from one row per customer, as other programs give it.
+
+        frame: any tabular object or path with the columns frequency (repeat occasions), recency
+        (first to last purchase) and T (first purchase to end of observation), in `unit`; and, where
+        known, customer_id (else the index), monetary_value, paid_frequency, holdout_frequency,
+        holdout_amount. A monetary_value of 0 or NaN says that no repeat occasion was paid.
+        end: last day of observation; needed only for horizons in calendar months.
+        Raises DataError with every problem of the table, OptionError on an unknown unit.
+
+        >>> import pandas as pd
+        >>> CustomerBase.from_summary(
+        ...     pd.DataFrame({"frequency": [2, 0], "recency": [30.4, 0], "T": [38.9, 20.1]}))
+        CustomerBase: 2 customers, 1 of them with repeat purchases; unit week
+        """
+        from cxmodels.data.given_summaries import read_summary
+
+        return read_summary(
+            cls,
+            frame,
+            unit=unit,
+            end=end,
+            holdout_T=holdout_T,
+            currency=currency,
+            covariates=tuple(covariates),
+        )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What the base is, as pairs of a word and its value."""
+        pairs = [
+            ("customers", f"{self.customers:,}"),
+            ("with repeat purchases", f"{self.repeaters:,}"),
+            ("repeat purchases", f"{int(self.table['frequency'].sum()):,}"),
+            ("unit of time", self.unit.value),
+        ]
+        if self.start is not None and self.end is not None:
+            pairs.append(("observed", f"{self.start} to {self.end}"))
+        elif self.end is not None:
+            pairs.append(("observed until", f"{self.end}"))
+        if self.holdout_end is not None:
+            pairs.append(("hold-out until", f"{self.holdout_end}"))
+        if self.collapse is not None:
+            pairs.append(("one occasion", self.collapse.value))
+        revenue = self._revenue()
+        if revenue is not None:
+            pairs.append(("revenue in the base", f"{revenue:,.2f} {self.currency or ''}".strip()))
+        return pairs
+
+    def _revenue(self) -> float | None:
+        if self.reconciliation is None:
+            return None
+        from cxmodels.data.reconciliation import IN_BASE
+
+        inside = self.reconciliation["item"].isin(IN_BASE)
+        return float(sum(self.reconciliation.loc[inside, "amount"]))
+
+    def __repr__(self) -> str:
+        facts = dict(self.facts())
+        text = (
+            f"CustomerBase: {facts['customers']} customers, {facts['with repeat purchases']} "
+            f"of them with repeat purchases; unit {self.unit.value}"
+        )
+        for word in ("observed", "observed until", "hold-out until", "revenue in the base"):
+            if word in facts:
+                text += f"; {word} {facts[word]}"
+        return "\n".join([text, *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(word)}</th>"
+            f"<td style='text-align:right'>{escape(value)}</td></tr>"
+            for word, value in self.facts()
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        listed = f"<ul>{notes}</ul>" if notes else ""
+        return f"<table><caption>Customer base</caption>{rows}</table>{listed}"

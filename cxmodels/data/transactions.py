@@ -1,0 +1,213 @@
+"""The door for purchases: a log of transactions becomes a customer base.
+
+One contract, one aggregation, whatever the log comes in; what is set aside is counted and shown.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.units import Collapse, TimeUnit, elapsed
+from cxmodels.errors import DataError, OptionError, Problem
+
+BASE_COLUMNS = (
+    "customer_id",
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "paid_frequency",
+    "first_date",
+    "last_date",
+    "cohort",
+    "holdout_frequency",
+    "holdout_amount",
+)
+
+
+def customer_base(
+    log: Any,
+    *,
+    customer: str,
+    time: str,
+    amount: str | None = None,
+    order: str | None = None,
+    unit: str | TimeUnit = "week",
+    start: str | date | None = None,
+    end: str | date | None = None,
+    holdout_end: str | date | None = None,
+    collapse: str | Collapse = "day",
+    timezone: str | None = None,
+    time_format: str | None = None,
+    covariates: Iterable[str] = (),
+    duplicates: str = "keep",
+    table: str | None = None,
+    currency: str | None = None,
+) -> CustomerBase:
+    """One row per customer from a transaction log.
+
+    log: a pandas or polars frame (eager or lazy), Arrow table or reader, path of a Parquet or CSV
+    file (or a pattern such as "sales/*.parquet"), DuckDB relation, or DuckDB connection or file
+    with table=. It is read, never changed.
+    customer, time, amount, order: names of its columns. Without amount there is no spend. Refunds
+    are negative amounts: netted within their order where order ids are given, then within the
+    customer's occasion.
+    unit: hour, day, week, month, quarter or year (the last three by the calendar).
+    start, end, holdout_end: first day, last day of calibration and last day of the hold-out, each
+    included. By default all of the log is calibration.
+    collapse: what counts as one occasion: "day", "hour", "week", "month", or "none" (rows of the
+    same time stamp only).
+    timezone: where days are counted, needed for instants such as "2024-05-01T23:30:00Z".
+    time_format: how text dates are written, as in "%d.%m.%Y"; ISO 8601 needs none.
+    covariates: columns kept per customer, with their value at the first purchase.
+    duplicates: "keep" counts rows that repeat another in every column; "drop" leaves them out.
+    currency: a label for amounts, such as "USD".
+
+    Raises DataError with every problem of the log, OptionError for a choice that does not exist.
+
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"who": [1, 1, 2], "when": ["2024-01-01", "2024-01-15", "2024-01-08"],
+    ...                     "paid": [10.0, 12.5, 8.0]})
+    >>> base = customer_base(log, customer="who", time="when", amount="paid", end="2024-02-05")
+    >>> base.table[["customer_id", "frequency", "recency", "T", "monetary_value"]]
+       customer_id  frequency  recency    T  monetary_value
+    0            1          1      2.0  5.0            12.5
+    1            2          0      0.0  4.0             NaN
+    """
+    from cxmodels.data.log_contract import LogColumns
+
+    if duplicates not in ("keep", "drop"):
+        raise OptionError(f"duplicates {duplicates!r} is not one of keep, drop")
+    names = LogColumns(customer, time, amount, order, _names(covariates), time_format, timezone)
+    asked = (day("start", start), day("end", end), day("holdout_end", holdout_end))
+    return _base(
+        log,
+        names,
+        asked,
+        TimeUnit.parse(unit),
+        Collapse.parse(collapse),
+        duplicates == "drop",
+        table,
+        currency,
+    )
+
+
+def _names(covariates: Iterable[str]) -> tuple[str, ...]:
+    names = (covariates,) if isinstance(covariates, str) else tuple(covariates)
+    taken = [name for name in names if name in BASE_COLUMNS]
+    if taken:
+        raise OptionError(f"covariate {taken[0]!r} has the name of a column of the base; rename it")
+    return names
+
+
+def day(name: str, value: str | date | None) -> date | None:
+    """A day as given: a date, or text such as "1997-09-30".
+
+    >>> day("end", "1997-09-30")
+    datetime.date(1997, 9, 30)
+    """
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise OptionError(f"{name} {value!r} is not a day such as '1997-09-30'") from None
+    if (moment.hour, moment.minute, moment.second, moment.microsecond) != (0, 0, 0, 0):
+        raise OptionError(f"{name} {value!r} has a time of day; give a day, which is included")
+    return moment.date()
+
+
+def _base(
+    log: Any,
+    names: Any,
+    asked: tuple[date | None, date | None, date | None],
+    unit: TimeUnit,
+    collapse: Collapse,
+    deduplicate: bool,
+    table: str | None,
+    currency: str | None,
+) -> CustomerBase:
+    from cxmodels.data.aggregation import aggregate, base_frame
+    from cxmodels.data.log_contract import check_log
+    from cxmodels.data.log_notes import notes_on
+    from cxmodels.data.profiles import compress
+    from cxmodels.data.reconciliation import reconcile
+    from cxmodels.data.tables import open_log
+    from cxmodels.data.tracking import tracking_table
+
+    with open_log(log, table) as source:
+        readings, facts = check_log(source, names)
+        window = _window(asked, facts.first, facts.last, source.what)
+        done = aggregate(
+            source,
+            readings,
+            facts,
+            window=window,
+            unit=unit,
+            collapse=collapse,
+            deduplicate=deduplicate,
+        )
+        frame, account = base_frame(done), reconcile(done)
+        opening = max(window.start or facts.first, facts.first)
+        tracking = tracking_table(done, opening)
+        notes = notes_on(done, opening, account)
+    holdout = None
+    if window.holdout_end is not None:
+        holdout = elapsed(
+            collapse.last_moment(window.end), collapse.last_moment(window.holdout_end), unit
+        )
+    profiles = compress(
+        frame["frequency"].to_numpy(), frame["recency"].to_numpy(), frame["T"].to_numpy()
+    )
+    return CustomerBase(
+        table=frame,
+        unit=unit,
+        profiles=profiles,
+        start=opening,
+        end=window.end,
+        holdout_end=window.holdout_end,
+        holdout_T=holdout,
+        collapse=collapse,
+        currency=currency,
+        covariates=names.covariates,
+        reconciliation=account,
+        tracking=tracking,
+        notes=notes,
+    )
+
+
+def _window(
+    asked: tuple[date | None, date | None, date | None], first: date, last: date, what: str
+) -> Any:
+    """The window of observation, or every reason why there is none."""
+    from cxmodels.data.sql import Window
+
+    start, end, holdout_end = asked
+    if holdout_end is not None and end is None:
+        raise OptionError("holdout_end needs end, the last day of calibration")
+    window = Window(start, end or last, holdout_end)
+    problems = []
+    if window.end < first:
+        problems.append(
+            Problem(
+                f"end {window.end} is before the first purchase on {first}",
+                remedy=f"The log runs from {first} to {last}",
+            )
+        )
+    if start is not None and start > window.end:
+        problems.append(Problem(f"start {start} is after end {window.end}"))
+    if start is not None and start > last:
+        problems.append(Problem(f"start {start} is after the last purchase on {last}"))
+    if holdout_end is not None and holdout_end <= window.end:
+        problems.append(Problem(f"holdout_end {holdout_end} is not after end {window.end}"))
+    if window.last > date.today():
+        problems.append(
+            Problem(
+                f"the window ends on {window.last}, after today",
+                remedy="Nobody has observed those days yet",
+            )
+        )
+    if problems:
+        raise DataError(f"log ({what})", problems)
+    return window

@@ -1,0 +1,113 @@
+"""The aggregation of sql.py put together as one query with named steps, in any dialect."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlglot import exp
+
+from cxmodels.data import sql
+from cxmodels.data.sql_time import Tree, fill
+from cxmodels.data.units import Collapse, TimeUnit
+from cxmodels.errors import OptionError
+
+ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
+KEPT, CUSTOMERS, VALUES = "cxmodels_kept", "cxmodels_customers", "cxmodels_covariates"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of the warehouse table plays which part."""
+
+    customer: str
+    time: str
+    amount: str | None
+    order: str | None
+    covariates: tuple[str, ...]
+    timezone: str | None
+    time_format: str | None
+
+
+def query(
+    columns: Columns,
+    table: str,
+    days: tuple[date | None, date, date | None],
+    unit: TimeUnit,
+    collapse: Collapse,
+    dialect: str,
+) -> str:
+    """One row per customer, as one statement."""
+    start, end, holdout_end = days
+    if holdout_end is not None and holdout_end <= end:
+        raise OptionError(f"holdout_end {holdout_end} is not after end {end}")
+    ask = sql.Aggregation(
+        _fields(columns, dialect), sql.Window(start, end, holdout_end), unit, collapse, dialect
+    )
+    steps: dict[str, Tree] = {ROWS: sql.rows_sql(ask, _table(table))}
+    if ask.orders:
+        steps[ORDERS] = sql.orders_sql(ask, ROWS)
+    steps[OCCASIONS] = sql.occasions_sql(ask, ROWS, ORDERS)
+    steps[KEPT] = sql.kept_sql(OCCASIONS)
+    steps[CUSTOMERS] = sql.customers_sql(ask, KEPT)
+    steps.update(sql.calendar_steps(ask, CUSTOMERS))
+    final = sql.summary_select(ask, CUSTOMERS)
+    if columns.covariates:
+        steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
+        final = _with_covariates(final, columns.covariates)
+    for name, step in steps.items():
+        final = final.with_(name, as_=step)
+    return str(final.sql(dialect, pretty=True))
+
+
+def _with_covariates(final: exp.Select, names: tuple[str, ...]) -> exp.Select:
+    """The summary beside the covariates."""
+    inner = final.copy()
+    inner.set("order", None)
+    whole = exp.select("summary.*").from_(inner.subquery("summary"))
+    for name in names:
+        whole = whole.select(exp.column(name, table=VALUES, quoted=True))
+    on = fill(f"{VALUES}.customer_id = summary.customer_id")
+    return whole.join(VALUES, on=on).order_by("summary.customer_id")
+
+
+def _table(name: str) -> exp.Table:
+    """shop.sales as a table, each part quoted."""
+    parts = [exp.to_identifier(part, quoted=True) for part in reversed(name.split("."))]
+    if len(parts) > 3:
+        raise OptionError(f"table {name!r} has more than three parts")
+    return exp.Table(**dict(zip(("this", "db", "catalog"), parts, strict=False)))
+
+
+def _fields(columns: Columns, dialect: str) -> sql.Fields:
+    """The warehouse's columns, typed by casts."""
+    customer = exp.column(columns.customer, quoted=True)
+    amount = (
+        exp.Literal.number(0) if columns.amount is None else exp.column(columns.amount, quoted=True)
+    )
+    order = None if columns.order is None else exp.column(columns.order, quoted=True)
+    return sql.Fields(
+        customer=customer,
+        present=fill("_id IS NOT NULL AND TRIM(CAST(_id AS TEXT)) <> ''", id=customer),
+        moment=_moment(columns, dialect),
+        amount=exp.cast(amount, sql.MONEY, dialect="duckdb"),
+        order=order,
+        covariates={name: exp.column(name, quoted=True) for name in columns.covariates},
+    )
+
+
+def _moment(columns: Columns, dialect: str) -> Tree:
+    """The time column on the local clock."""
+    moment: Tree = exp.column(columns.time, quoted=True)
+    if columns.time_format is not None:
+        moment = fill(
+            "STRPTIME(_time, _form)",
+            time=exp.cast(moment, "text"),
+            form=exp.Literal.string(columns.time_format),
+        )
+    if columns.timezone is None:
+        return exp.cast(moment, "timestamp", dialect="duckdb")
+    zone = exp.Literal.string(columns.timezone)
+    if dialect in ("spark", "databricks"):  # the two-argument form reads the session's own clock
+        return exp.Anonymous(this="CONVERT_TIMEZONE", expressions=[zone, moment])
+    if dialect == "bigquery":
+        return exp.Anonymous(this="DATETIME", expressions=[moment, zone])
+    return exp.AtTimeZone(this=moment, zone=zone)
