@@ -56,7 +56,8 @@ def log_beta_power_integral(r: Number, a: Number, b: Number, z: Number) -> Float
 def _evaluate(log_f: LogIntegrand, A: Number, a: Number, b: Number, z: Number) -> Floats:
     shape = np.broadcast_shapes(np.shape(A), np.shape(a), np.shape(b), np.shape(z))
     A, a, b, z = (np.broadcast_to(v, shape).ravel().astype(np.float64) for v in (A, a, b, z))
-    terms = A * z + 9.0 * np.sqrt(A * z * (1.0 + z)) + 40.0 * (1.0 + z) + 8.0
+    with np.errstate(divide="ignore"):  # z = 0: one term
+        terms = A * z + 8.0 * np.sqrt(A * z * (1.0 + z)) + TAIL / np.log1p(1.0 / z) + 8.0
     short = (terms < LONGEST_SERIES) & (A * np.log1p(z) < 600.0)
     value = np.empty(A.shape)
     order = np.flatnonzero(short)[np.argsort(terms[short])]
@@ -74,14 +75,16 @@ def _evaluate(log_f: LogIntegrand, A: Number, a: Number, b: Number, z: Number) -
 def _series(log_f: LogIntegrand, parameters: tuple[Floats, ...], most: int) -> Floats:
     """log of the sum over m of NB(m; A, w) c_m, or of NB(m; A, w) (c_0 + ... + c_(m-1))."""
     A, a, b, z = parameters
-    w = z / (1.0 + z)
+    w, both = z / (1.0 + z), a + b
     probability = np.exp(-A * np.log1p(z))
     survival, purchases, total = np.ones_like(A), np.zeros_like(A), np.zeros_like(A)
+    term = np.empty_like(A)
     for m in range(most):
-        total += probability * (survival if log_f is _power else purchases)
+        total += np.multiply(probability, survival if log_f is _power else purchases, out=term)
         purchases += survival
-        survival *= (b + m) / (a + b + m)
-        probability *= w * ((A + m) / (m + 1.0))
+        survival *= np.divide(b + m, both + m, out=term)
+        probability *= np.multiply(w, A + m, out=term)
+        probability /= m + 1.0
     with np.errstate(divide="ignore"):  # K = 0 at z = 0
         return np.asarray(np.log(total))
 
