@@ -28,6 +28,7 @@ from cxmodels.numerics.transforms import Support
 from cxmodels.results.draws import TRUSTED, Draws
 from cxmodels.results.estimate import Estimate
 
+GOOD = 0.5  # k-hat from which the proposal is refitted: weights then have no finite variance
 FIRST_FREEDOM, NEXT_FREEDOM = 7.0, 4.0  # of the t proposals
 FEWEST_PROPOSALS = 1_000  # below, k-hat itself is too noisy to be trusted
 ROUNDS = 8  # refits of the proposal; tails come into sight only round by round
@@ -124,8 +125,9 @@ def sample(
     laplace = _laplace(target, estimate.real)
     n = max(draws, FEWEST_PROPOSALS)
     made = _importance(target, laplace, n, rng, "Laplace, importance sampling")
-    if made.smoothed.pareto_k > TRUSTED:
-        made = _adapted(target, laplace, made, rng)
+    if made.smoothed.pareto_k > GOOD:
+        refitted = _adapted(target, laplace, made, rng)
+        made = min(made, refitted, key=lambda tried: tried.smoothed.pareto_k)
     if made.smoothed.pareto_k > TRUSTED or made.smoothed.effective < WORTH * n:
         return _sampled(target, made, draws, rng)
     chosen = systematic(made.smoothed.weights, draws, rng)

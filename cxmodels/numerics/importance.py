@@ -123,16 +123,19 @@ def grouped(points: Floats, groups: int, rng: np.random.Generator) -> Ints:
 
 
 def even_uniforms(n: int, dimensions: int, rng: np.random.Generator) -> Floats:
-    """Uniforms (n, dimensions) that fill the cube evenly: a shifted Kronecker lattice.
+    """Uniforms (n, dimensions) that fill the cube evenly: Richtmyer's lattice, shifted at random.
 
-    Steps are powers of the generalised golden ratio, the root of x^(d+1) = x + 1 (Roberts 2018,
-    "The unreasonable effectiveness of quasirandom sequences"); the random shift makes every
-    point uniform, so averages stay unbiased and their noise falls faster than 1/sqrt(n).
+    Steps are the square roots of primes (Richtmyer 1951; Niederreiter 1978); the random shift
+    (Cranley and Patterson 1976) makes every point uniform, so that averages stay unbiased while
+    their noise falls faster than 1/sqrt(n).
     """
-    ratio = 2.0
-    for _ in range(60):
-        ratio = (1.0 + ratio) ** (1.0 / (dimensions + 1.0))
-    steps = ratio ** -np.arange(1.0, dimensions + 1.0)
+    primes: list[int] = []
+    number = 2
+    while len(primes) < dimensions:
+        if all(number % prime for prime in primes):
+            primes.append(number)
+        number += 1
+    steps = np.sqrt(np.array(primes)) % 1.0
     lattice = (rng.uniform(size=dimensions) + np.arange(1.0, n + 1.0)[:, None] * steps) % 1.0
     return np.asarray(np.clip(lattice, 1e-12, 1.0 - 1e-12))
 
