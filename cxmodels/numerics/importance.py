@@ -9,7 +9,7 @@ Proposals are multivariate t distributions, or mixtures of them.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 
 from cxmodels.numerics.arrays import Floats, Ints
 
@@ -116,7 +116,7 @@ def grouped(points: Floats, groups: int, rng: np.random.Generator) -> Ints:
     centres = points[rng.choice(len(points), size=min(groups, len(points)), replace=False)]
     label = np.zeros(len(points), dtype=np.int64)
     for _ in range(10):
-        label = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        label = ((centres**2).sum(axis=1) - 2.0 * points @ centres.T).argmin(axis=1)
         for place in np.unique(label):
             centres[place] = points[label == place].mean(axis=0)
     return label
@@ -166,10 +166,14 @@ class StudentT:
     def log_density(self, points: Floats) -> Floats:
         """Log density (n,) at points (n, k)."""
         k, v = len(self.centre), self.freedom
-        away = linalg.solve_triangular(self.factor, (points - self.centre).T, lower=True)
+        away = (points - self.centre) @ np.linalg.inv(
+            self.factor
+        ).T  # k is small: quicker than solve
         constant = special.gammaln(0.5 * (v + k)) - special.gammaln(0.5 * v)
         constant -= 0.5 * k * np.log(v * np.pi) + np.log(np.diag(self.factor)).sum()
-        return np.asarray(constant - 0.5 * (v + k) * np.log1p((away**2).sum(axis=0) / v))
+        return np.asarray(
+            constant - 0.5 * (v + k) * np.log1p(np.einsum("nk,nk->n", away, away) / v)
+        )
 
 
 @dataclass(frozen=True)
