@@ -97,7 +97,7 @@ def _model(space: Workspace, name: str) -> dict[str, Any]:
         "status": estimate["sentence"],
         "rows": estimate["rows"],
         "log_likelihood": estimate["log_likelihood"],
-        "pareto_k": draws["pareto_k"],
+        "pareto_k": plain(float(draws["pareto_k"])),  # null: infinite
         "effective_draws": draws["effective"],
         "draws_by": draws["method"],
     }

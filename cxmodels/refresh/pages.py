@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from cxmodels.data.units import Span
+from cxmodels.refresh.settings import scored_over
 from cxmodels.refresh.store import Workspace
 
 PAGE, PAPER = "report.html", "report.pdf"
@@ -62,6 +64,7 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
             unit=settings["base"]["unit"],
             level=money["level"],
             simulated=asked["simulated"],
+            horizon=f"next {Span.parse(scored_over(money['horizon']))}",
         )
     )
     space.put_bytes(PAGE, html(document).encode("utf-8"))

@@ -21,6 +21,7 @@ from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import OptionError
 
 INFINITE = "infinite"
+_SCORED = "12M"  # how far purchases are expected where the value's own horizon has no end
 _LONGEST_NAME = 100  # characters of a run's name: file systems stop at 255 bytes
 
 
@@ -102,6 +103,11 @@ Unit = Annotated[str, AfterValidator(_unit)]
 Horizon = Annotated[str, AfterValidator(_horizon)]
 RunName = Annotated[str, AfterValidator(_run_name)]
 Currency = Annotated[str, AfterValidator(_currency)]
+
+
+def scored_over(horizon: str) -> str:
+    """The horizon of expected purchases: that of the value, or a year where that has no end."""
+    return _SCORED if horizon == INFINITE else horizon
 
 
 class Section(BaseModel):

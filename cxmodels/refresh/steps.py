@@ -7,6 +7,7 @@ an uninterrupted one do the same arithmetic on the same numbers.
 import pandas as pd
 
 from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.units import Span
 from cxmodels.errors import CxError, FitError
 from cxmodels.purchases import backtest as against
 from cxmodels.purchases.bg_nbd import BGNBD
@@ -17,7 +18,7 @@ from cxmodels.refresh.bases import Window, base_of, keep_base, kept_base, part_o
 from cxmodels.refresh.manifest import manifest_of
 from cxmodels.refresh.pages import keep_pages
 from cxmodels.refresh.run import MANIFEST
-from cxmodels.refresh.settings import Config
+from cxmodels.refresh.settings import Config, scored_over
 from cxmodels.refresh.store import Workspace, digest
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
@@ -25,7 +26,6 @@ from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
 from cxmodels.value.saved import load
 
-SCORED = "12M"  # horizon of the expected purchases where the value's own horizon is infinite
 INPUT = "input.json"
 
 
@@ -54,8 +54,9 @@ def check(config: Config, space: Workspace) -> str:
     whole = bases[Window.ALL]
     people = f"{whole.customers:,} customer{'' if whole.customers == 1 else 's'}"
     space.put_table("reconciliation.parquet", part_of(whole, "reconciliation"))
-    calibrated = f", {bases[Window.CALIBRATION].customers:,} of them in the calibration"
-    return f"{people}{calibrated if held_out else ''}"
+    if not held_out:
+        return people
+    return f"{people}, {bases[Window.CALIBRATION].customers:,} of them in the calibration"
 
 
 def _fitted(config: Config, space: Workspace, window: Window) -> FittedPurchases:
@@ -160,13 +161,13 @@ def compare(config: Config, space: Workspace) -> str:
 def score(config: Config, space: Workspace) -> str:
     """Say for each customer what they will do, and map it over recency and frequency."""
     fit, base = purchases_of(space, Window.ALL), kept_base(space, Window.ALL)
-    horizon = config.value.span or SCORED
+    horizon = scored_over(config.value.horizon)
     table = fit.predict(base, horizon=horizon, level=config.value.level, seed=config.run.seed)
     space.put_table("tables/predictions.parquet", table)
     oldest = float(base.table["T"].max())
     grid = recency_frequency_map(fit, T=oldest, horizon=horizon)
     space.put_table("tables/recency_frequency.parquet", grid)
-    return f"{table['expected_purchases'].sum():,.0f} purchases expected over {horizon}"
+    return f"{table['expected_purchases'].sum():,.0f} purchases expected over {Span.parse(horizon)}"
 
 
 def value(config: Config, space: Workspace) -> str:

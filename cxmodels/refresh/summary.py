@@ -1,6 +1,8 @@
 """The closing words of a run: ten lines for a person, the same facts for a machine."""
 
 import json
+import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from cxmodels.data.units import Span
 from cxmodels.refresh.run import MANIFEST
 from cxmodels.refresh.settings import INFINITE
 from cxmodels.reports.numbers import Kind, interval, written
+from cxmodels.results.draws import TRUSTED
 
 Facts = Mapping[str, Any]
 _LABEL = 15  # width of the first column
@@ -28,8 +31,14 @@ def summary_of(run: Path) -> Summary:
     """Sum up a finished run from its manifest."""
     manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
     lines = [f"{label:<{_LABEL}}{text}" for label, text in _lines(manifest)]
-    lines.append(f"{'files':<{_LABEL}}{run}/ ({_SHOWN_FILES})")
+    lines.append(f"{'files':<{_LABEL}}{_shown(run)}: {_SHOWN_FILES}")
     return Summary("\n".join(lines), _facts(manifest, run))
+
+
+def _shown(path: Path) -> str:
+    """A path as seen from the working folder where it lies inside it."""
+    inside = path.absolute().is_relative_to(Path.cwd())
+    return f"{os.path.relpath(path) if inside else path}{os.sep}"
 
 
 def _lines(manifest: Facts) -> Iterator[tuple[str, str]]:
@@ -56,9 +65,10 @@ def _customers(manifest: Facts) -> str:
 
 
 def _model(model: Facts) -> str:
-    k = "infinite" if model["pareto_k"] is None else f"{model['pareto_k']:.2f}"
+    k = math.inf if model["pareto_k"] is None else float(model["pareto_k"])
     status = str(model["status"]).rstrip(".")
-    return f"{model['model']} on {model['rows']:,} customers: {status} (k-hat {k})"
+    trust = "draws can be trusted" if k <= TRUSTED else f"above {TRUSTED}: {model['draws_by']}"
+    return f"{model['model']} on {model['rows']:,} customers: {status}; k-hat {k:.2f}, {trust}"
 
 
 def _row(rows: list[Facts], key: str, name: str) -> Facts:
@@ -73,7 +83,9 @@ def _back_test(manifest: Facts) -> str:
         _row(rows, "metric", name) for name in ("expected purchases", "actual purchases")
     )
     bias = _row(rows, "metric", "bias of the total")["value"]
-    off = "" if bias is None else f", {bias:+.1f} per cent"
+    inside = expected["lower"] <= actual["value"] <= expected["upper"]
+    off = "" if bias is None else f" ({bias:+.1f} per cent"
+    off += ")" if inside or not off else ", outside the interval)"
     held = manifest["window"]["holdout_length"]
     told = interval(expected["value"], expected["lower"], expected["upper"], Kind.COUNT)
     return (
@@ -88,8 +100,8 @@ def _terms(manifest: Facts) -> str:
     whole = told["horizon"] == INFINITE
     over = "without end" if whole else f"over {Span.parse(told['horizon'])}"
     return (
-        f"{over} at {told['discount_rate']:.3g} a year, margin {told['margin']:.3g}, "
-        f"{told['level']:.0%} interval"
+        f"{over} at {100 * told['discount_rate']:g} per cent a year, margin "
+        f"{100 * told['margin']:g} per cent"
     )
 
 
@@ -97,7 +109,9 @@ def _equity(manifest: Facts) -> str:
     total = manifest["results"]["equity"][0]
     money = manifest["configuration"]["value"]["currency"]
     told = interval(total["estimate"], total["lower"], total["upper"], Kind.MONEY, currency=money)
-    return f"{told}, n = {manifest['results']['customers']:,}, {_terms(manifest)}"
+    level = manifest["configuration"]["value"]["level"]
+    people = f"n = {manifest['results']['customers']:,}"
+    return f"{told}, {level:.0%} interval, {people}, {_terms(manifest)}"
 
 
 def _concentration(manifest: Facts) -> str:

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cxmodels.cli import app
+from cxmodels.refresh import steps
+from cxmodels.refresh.store import Workspace
 
 END, HOLDOUT_END = "2024-06-30", "2024-12-31"
 
@@ -50,7 +52,9 @@ def shop_log(customers: int = 240, seed: int = 7) -> pd.DataFrame:
         rate, leaving = rng.gamma(0.8, 1 / 30), rng.beta(1.0, 4.0)
         day, mean = float(first), rng.gamma(6.0, 7.0)
         while day < 366:
-            rows.append((f"c{customer:04d}", int(day), round(float(rng.gamma(6.0, mean / 6.0)), 2)))
+            rows.append(
+                (f"shopper-{customer:04d}", int(day), round(float(rng.gamma(6.0, mean / 6.0)), 2))
+            )
             if rng.random() < leaving:
                 break
             day += 1 + rng.exponential(1 / rate)
@@ -87,6 +91,19 @@ def write_config(folder: Path, changes: Mapping[str, Mapping[str, Any]] | None =
     path = folder / "run.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def plain_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
+    """In place of the drawn report, where a test is not about pages: drawing takes seconds."""
+    space.put_bytes("report.html", json.dumps(settings, sort_keys=True).encode())
+    space.put_bytes("report.pdf", b"%PDF")
+    return ["report.html", "report.pdf"]
+
+
+@pytest.fixture
+def without_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs leave a page of plain text."""
+    monkeypatch.setattr(steps, "keep_pages", plain_pages)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "duplicate columns": (_repeated_column, "amount"),
     "empty log": (lambda log: log.iloc[:0], "no rows"),
     "empty file": (lambda log: "", "log.csv"),
-    "one customer": (lambda log: log[log["customer_id"] == "c0000"], "customer"),
+    "one customer": (lambda log: log[log["customer_id"] == "shopper-0000"], "customer"),
     "one transaction each": (lambda log: log.drop_duplicates("customer_id"), "second time"),
     "all on one day": (lambda log: log.assign(date="2024-03-01"), "second time"),
     "negative revenue only": (lambda log: log.assign(amount=-log["amount"]), "amount"),

@@ -14,6 +14,7 @@ from cxmodels.refresh import steps
 
 from .conftest import Said, command, everything_in, write_config
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
 Refresh = Callable[..., Said]
 
 

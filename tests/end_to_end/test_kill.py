@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,14 +17,17 @@ from cxmodels.refresh.store import digest
 
 from .conftest import Said, command, shop_log, write_config
 
-START = "import sys; from cxmodels.cli import main; sys.argv[0] = 'cxmodels'; main()"
+HOUSE = Path(__file__).parents[2]
+DRAWN = "import sys; from cxmodels.cli import main; sys.argv[0] = 'cxmodels'; main()"
+PLAIN = (
+    "from cxmodels.refresh import steps; from tests.end_to_end.conftest import plain_pages;"
+    f"steps.keep_pages = plain_pages; {DRAWN}"
+)
 
 
-def _start(config: Path) -> "subprocess.Popen[bytes]":
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        [sys.executable, "-c", START, "refresh", str(config)], stdout=quiet, stderr=quiet
-    )
+def _start(config: Path, code: str = PLAIN) -> "subprocess.Popen[bytes]":
+    quiet, command_line = subprocess.DEVNULL, [sys.executable, "-c", code, "refresh", str(config)]
+    return subprocess.Popen(command_line, stdout=quiet, stderr=quiet, cwd=HOUSE)
 
 
 def _whole(run: Path) -> bool:
@@ -42,81 +46,92 @@ def _finished_runs(runs: Path) -> list[Path]:
     return [path for path in runs.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
-def _killed(config: Path, after: float) -> bool:
-    """Start a run and kill it after so many seconds; whether it was still at work."""
-    process = _start(config)
-    try:
-        process.wait(timeout=after)
-        return False
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
+@dataclass(frozen=True)
+class Trials:
+    """A folder to run in, how to start a run, an undisturbed run, and how long it took."""
 
+    folder: Path
+    code: str
+    reference: Path
+    seconds: float
 
-def _trial(folder: Path, reference: Path, after: float) -> tuple[bool, Said]:
-    """One kill and the start after it; both leave a folder that is whole or not there."""
-    runs = folder / "runs"
-    shutil.rmtree(runs, ignore_errors=True)
-    was_at_work = _killed(folder / "run.toml", after)
-    for run in _finished_runs(runs):
+    @property
+    def config(self) -> Path:
+        return self.folder / "run.toml"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    @classmethod
+    def prepared(cls, folder: Path, code: str) -> "Trials":
+        shop_log().to_csv(folder / "log.csv", index=False)
+        config = write_config(folder)
+        started = time.perf_counter()
+        assert _start(config, code).wait() == 0
+        seconds = time.perf_counter() - started
+        (run,) = _finished_runs(folder / "runs")
+        shutil.copytree(run, folder / "reference")
+        return cls(folder, code, folder / "reference", seconds)
+
+    def killed(self, after: float) -> bool:
+        """Start a run and kill it after so many seconds; whether it was still at work."""
+        process = _start(self.config, self.code)
+        try:
+            process.wait(timeout=after)
+            return False
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return True
+
+    def trial(self, after: float) -> tuple[bool, Said]:
+        """One kill and the start after it; each leaves a folder that is whole or not there."""
+        shutil.rmtree(self.runs, ignore_errors=True)
+        was_at_work = self.killed(after)
+        assert all(_whole(run) for run in _finished_runs(self.runs))
+        said = command("refresh", self.config)
+        assert said.code == 0, said.err
+        (run,) = _finished_runs(self.runs)
         assert _whole(run)
-    said = command("refresh", folder / "run.toml")
-    assert said.code == 0, said.err
-    (run,) = _finished_runs(runs)
-    assert _whole(run)
-    for name in ("customers.parquet", "equity.parquet", "report.html"):
-        assert digest(run / name) == digest(reference / name), name
-    assert json.loads((runs / "latest.json").read_text())["run"] == run.name
-    assert [path.name for path in runs.iterdir() if path.name.startswith(".")] == []
-    return was_at_work, said
+        listed = json.loads((self.reference / "manifest.json").read_text())["outputs"]
+        assert json.loads((run / "manifest.json").read_text())["outputs"] == listed
+        assert json.loads((self.runs / "latest.json").read_text())["run"] == run.name
+        assert [path.name for path in self.runs.iterdir() if path.name.startswith(".")] == []
+        return was_at_work, said
+
+    def many(self, tries: int, seed: int) -> None:
+        chance = random.Random(seed)
+        done = [self.trial(chance.uniform(0.2, 1.05) * self.seconds) for _ in range(tries)]
+        resumed = sum("resuming after step" in said.err for _, said in done)
+        assert any(was_at_work for was_at_work, _ in done)
+        assert resumed >= tries // 6, f"only {resumed} of {tries} resumed after a finished step"
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
-    """A folder to run in, an undisturbed run to compare with, and how long it took."""
-    folder = tmp_path_factory.mktemp("shop")
-    shop_log().to_csv(folder / "log.csv", index=False)
-    config = write_config(folder)
-    started = time.perf_counter()
-    assert _start(config).wait() == 0
-    seconds = time.perf_counter() - started
-    (run,) = _finished_runs(folder / "runs")
-    reference = tmp_path_factory.mktemp("reference") / run.name
-    shutil.copytree(run, reference)
-    return folder, reference, seconds
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Trials:
+    return Trials.prepared(tmp_path_factory.mktemp("plain"), PLAIN)
 
 
-def _trials(prepared: tuple[Path, Path, float], tries: int, seed: int) -> None:
-    folder, reference, seconds = prepared
-    chance = random.Random(seed)
-    trials = [_trial(folder, reference, chance.uniform(0.2, 1.05) * seconds) for _ in range(tries)]
-    resumed = sum("resuming after step" in said.err for _, said in trials)
-    assert any(was_at_work for was_at_work, _ in trials)
-    assert resumed >= tries // 6, "most kills fall after the first finished step"
-
-
-def test_killed_at_random_moments(prepared: tuple[Path, Path, float]) -> None:
-    _trials(prepared, tries=6, seed=20)
+@pytest.mark.usefixtures("without_drawing")
+def test_killed_at_random_moments(plain: Trials) -> None:
+    plain.many(tries=6, seed=20)
 
 
 @pytest.mark.slow
-def test_killed_at_many_random_moments(prepared: tuple[Path, Path, float]) -> None:
-    _trials(prepared, tries=60, seed=21)
+def test_killed_at_many_random_moments(tmp_path: Path) -> None:
+    Trials.prepared(tmp_path, DRAWN).many(tries=60, seed=21)
 
 
-def test_a_second_start_at_once_is_told_that_the_first_is_at_work(
-    prepared: tuple[Path, Path, float],
-) -> None:
-    folder, _, _ = prepared
-    shutil.rmtree(folder / "runs")
-    first = _start(folder / "run.toml")
+def test_a_second_start_at_once_is_told_that_the_first_is_at_work(plain: Trials) -> None:
+    shutil.rmtree(plain.runs, ignore_errors=True)
+    first = _start(plain.config)
     try:
         deadline = time.monotonic() + 60
-        while not list((folder / "runs").glob(".*.partial/steps.json")):
+        while not list(plain.runs.glob(".*.partial/steps.json")):
             assert first.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
-        said = command("refresh", folder / "run.toml", "--json")
+        said = command("refresh", plain.config, "--json")
         assert said.code == 1 and f"process {first.pid}" in said.facts["message"]
         assert first.wait(60) == 0
     finally:
