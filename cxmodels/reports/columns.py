@@ -34,7 +34,7 @@ TERMS: dict[str, Term] = {
     "frequency": Term("Repeat purchases", Kind.TEXT),
     "recency": Term("Recency", _NUMBER),
     "T": Term("Age T", _NUMBER),
-    "amount": Term("Amount", _MONEY),
+    "amount": Term("Amount", Kind.AMOUNT),
     "monetary_value": Term("Mean order", _MONEY),
     "estimate": Term("Estimate", _NUMBER),
     "value": Term("Value", _NUMBER),

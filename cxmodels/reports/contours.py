@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUND = (1, 2, 3, 5)
+
 Point = tuple[float, float]
 Segment = tuple[Point, Point]
 
@@ -114,16 +116,14 @@ def _distinct(curve: Sequence[Point]) -> list[Point]:
 
 
 def round_levels(low: float, high: float, count: int) -> list[float]:
-    """At most `count` round values (1, 2, 5 times a power of ten, and multiples) inside a range.
+    """The `count` highest of 1, 2, 3 and 5 times a power of ten strictly between low and high.
 
-    >>> round_levels(0.0, 100.0, 6)
-    [20.0, 40.0, 60.0, 80.0]
+    >>> round_levels(0.0, 380.0, 5)
+    [30.0, 50.0, 100.0, 200.0, 300.0]
     """
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= max(low, 0.0):
         return []
-    power = 10.0 ** math.floor(math.log10((high - low) / (count + 1)))
-    for step in (power * factor for factor in (1, 2, 5, 10, 20, 50)):
-        first, last = math.floor(low / step) + 1, math.ceil(high / step) - 1
-        if last - first + 1 <= count:
-            return [place * step for place in range(first, last + 1)]
-    return []
+    power = math.floor(math.log10(high))
+    powers = range(power - count // len(_ROUND) - 1, power + 1)
+    steps = [factor * 10.0**place for place in powers for factor in _ROUND]
+    return [step for step in steps if low < step < high][-count:]

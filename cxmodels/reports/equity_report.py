@@ -63,10 +63,11 @@ def _band(lower: object, upper: object, tables: EquityTables, like: float) -> st
 
 def _summary(tables: EquityTables) -> list[Fact]:
     facts = []
-    for name in ("customers", "expected purchases"):
-        row = named_row(tables.summary, "item", name)
-        if row is not None:
-            facts.append(_fact(row, tables))
+    if tables.customers is not None:
+        facts.append(Fact("Customers", written(tables.customers, Kind.COUNT)))
+    expected = named_row(tables.summary, "item", "expected purchases")
+    if expected is not None:
+        facts.append(_fact(expected, tables))
     return facts
 
 

@@ -15,7 +15,8 @@ class EquityTables:
     """Every table that the report shows; a table that is None or empty leaves its section out.
 
     title: the report's title; unit: the base's time unit ("week"); currency: code such as "USD" or
-    ""; level: width of all intervals; simulated: the numbers describe no real customers.
+    ""; level: width of all intervals; simulated: the numbers describe no real customers;
+    horizon: how far expected purchases look ahead, in words ("next 52 weeks").
 
     summary: item, value, lower, upper, unit (NaN bounds where there is no interval); items
       "customers", "expected purchases" (unit says over what) and any others, for the headline
@@ -57,20 +58,22 @@ class EquityTables:
     unit: str = "week"
     level: float = 0.9
     simulated: bool = False
+    horizon: str = ""
 
     @property
     def labels(self) -> Labels:
         """What stands under every chart."""
-        return Labels(self.unit, self.level, self.customers, self.currency, self.simulated)
+        return Labels(
+            self.unit, self.level, self.customers, self.currency, self.simulated, self.horizon
+        )
 
     @property
     def customers(self) -> int | None:
-        """How many customers stand behind the report, where the summary says so."""
-        row = named_row(self.summary, "item", "customers")
-        if row is None:
-            return None
-        number = as_number(row.get("value"))
-        return int(number) if math.isfinite(number) else None
+        """How many customers stand behind the report, where the summary or the equity says so."""
+        row, total = named_row(self.summary, "item", "customers"), self.total
+        said = (None if row is None else row.get("value"), _customers_of(total))
+        known = [number for number in map(as_number, said) if math.isfinite(number)]
+        return int(known[0]) if known else None
 
     @property
     def total(self) -> "pd.Series[Any] | None":
@@ -99,6 +102,10 @@ class EquityTables:
             return None
         share, lower, upper = (as_number(row.get(name)) for name in ("share", "lower", "upper"))
         return share, lower, upper
+
+
+def _customers_of(total: "pd.Series[Any] | None") -> object:
+    return None if total is None else total.get("customers")
 
 
 def filled(frame: pd.DataFrame | None) -> TypeGuard[pd.DataFrame]:

@@ -10,7 +10,8 @@ class Labels:
     """The facts that stand under a chart's title.
 
     unit: the time unit's name ("week"); level: width of the intervals; customers: how many
-    stand behind the chart (None: not said); currency: code or sign; simulated: not real customers.
+    stand behind the chart (None: not said); currency: code or sign; simulated: not real
+    customers; horizon: how far expected purchases look ahead ("next 52 weeks").
     """
 
     unit: str = "week"
@@ -18,6 +19,7 @@ class Labels:
     customers: int | None = None
     currency: str = ""
     simulated: bool = False
+    horizon: str = ""
 
     @property
     def units(self) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cxmodels.errors import OptionError
 from cxmodels.reports import theme
 from cxmodels.reports.extras import report_extra
+from cxmodels.reports.letters import printable
 
 with report_extra():
     import altair as alt
@@ -31,10 +33,16 @@ def needed(table: pd.DataFrame, columns: Sequence[str], *, chart: str) -> pd.Dat
     return table.loc[:, list(columns)]
 
 
+def finite(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose numbers can all be placed on a chart."""
+    rows: pd.DataFrame = table[np.isfinite(table.to_numpy(dtype=float)).all(axis=1)]
+    return rows
+
+
 def plain(value: Any) -> Any:
     """A cell as JSON knows it: NaN and infinity become None, dates become local midnight."""
     if value is None or isinstance(value, str | bool):
-        return value
+        return printable(value)
     if isinstance(value, date | datetime):
         return None if pd.isna(value) else pd.Timestamp(value).strftime("%Y-%m-%dT%H:%M:%S")
     try:
@@ -61,7 +69,7 @@ def number_axis(title: str, *, prefix: str = "", **settings: Any) -> alt.Axis:
     """An axis whose ticks read 1,500, 25k, 1.2M, with the currency's sign before them."""
     big = "replace(format(abs(datum.value), '.3~s'), 'G', 'bn')"
     small = "format(abs(datum.value), ',.12~r')"
-    sign = json.dumps(prefix)
+    sign = json.dumps(printable(prefix))
     expression = (
         f"(datum.value < 0 ? '−' : '') + {sign} + (abs(datum.value) >= 10000 ? {big} : {small})"
     )
@@ -80,7 +88,7 @@ def named(chart: alt.Chart, name: str, palette: Mapping[str, str]) -> alt.Chart:
     """
     scale = alt.Scale(domain=list(palette), range=list(palette.values()))
     legend = alt.Legend(symbolType="square", symbolStrokeWidth=0, symbolOpacity=1)
-    marked = chart.transform_calculate(series=json.dumps(name))
+    marked = chart.transform_calculate(series=json.dumps(printable(name)))
     return marked.encode(color=alt.Color("series:N", scale=scale, legend=legend))
 
 

@@ -7,7 +7,8 @@ from typing import Any
 MISSING = "–"
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "$": "$", "€": "€", "£": "£", "¥": "¥"}
 _HUGE = 1e15  # from here on powers of ten are easier to read than groups of three
-_FIGURES = 2  # digits of an interval's width that are worth showing
+_FIGURES = 2  # digits of an interval's half width that are worth showing
+_ALONE = 3  # digits of a number without an interval
 _TINY_P = 0.001
 
 
@@ -18,6 +19,7 @@ class Kind(Enum):
     COUNT = "count"
     NUMBER = "number"
     MONEY = "money"
+    AMOUNT = "money to the cent"
     SHARE = "share"
     P_VALUE = "p-value"
     DATE = "date"
@@ -72,9 +74,11 @@ def _decimals(kind: Kind, value: float, width: float) -> int:
         return 0 if whole and not width else min(decimals_of(width or value, 2, 6), 1)
     if kind is Kind.MONEY:
         return 0 if abs(value) >= 1000 or value == 0 else 2  # cents mean nothing among thousands
+    if kind is Kind.AMOUNT:
+        return 2
     if kind is Kind.SHARE:
         return 1
-    return decimals_of(width) if width else decimals_of(value, figures=4)
+    return decimals_of(width / 2) if width else decimals_of(value, figures=_ALONE)
 
 
 def currency_sign(currency: str) -> str:
@@ -108,7 +112,7 @@ def written(
         return text
     if kind is Kind.SHARE:
         return f"{text}%"
-    sign = currency_sign(currency) if kind is Kind.MONEY else ""
+    sign = currency_sign(currency) if kind in (Kind.MONEY, Kind.AMOUNT) else ""
     return f"−{sign}{text[1:]}" if text.startswith("−") else sign + text
 
 

@@ -33,7 +33,7 @@ def frequency_histogram(table: pd.DataFrame, labels: Labels | None = None) -> Pi
         table, ["frequency", "actual", "expected", *_INTERVAL], chart="frequency_histogram"
     )
     title = f"Customers by number of repeat purchases{_fit(data)}"
-    subtitle = labels.subtitle("customers in calibration", f"bars on points: {labels.band}")
+    subtitle = labels.subtitle("repeat purchases in calibration", f"whiskers: {labels.band}")
     chart = _bars_and_points(data, labels) if len(data) else nothing_to_show()
     return theme.finish(
         chart,
@@ -98,7 +98,7 @@ def _groups(data: pd.DataFrame, labels: Labels) -> Picture:
     )
     tip = [*_tooltip("per customer"), alt.Tooltip("customers:Q", title="Customers", format=",")]
     base = alt.Chart(records(data)).encode(x=x, tooltip=tip)
-    axis = number_axis("Purchases in the hold-out, mean per customer")
+    axis = number_axis("Hold-out purchases per customer")
     band = base.mark_area(opacity=0.75).encode(y=alt.Y("lower:Q", axis=axis), y2="upper:Q")
     expected = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("expected:Q", axis=axis))
     line = base.mark_line(strokeWidth=1.2, strokeDash=[4, 3]).encode(y=alt.Y("actual:Q", axis=axis))

@@ -11,7 +11,7 @@ from cxmodels.reports import theme
 from cxmodels.reports.contours import Grid, contour, round_levels
 from cxmodels.reports.extras import report_extra
 from cxmodels.reports.labels import Labels
-from cxmodels.reports.marks import Picture, layered, needed, nothing_to_show, records
+from cxmodels.reports.marks import Picture, finite, layered, needed, nothing_to_show, records
 from cxmodels.reports.numbers import Kind, written
 
 with report_extra():
@@ -19,11 +19,14 @@ with report_extra():
 
 Mapped = Literal["p_alive", "expected_purchases"]
 _SIZE = 330
+_OVERLAP = 0.05  # cells run a little into the next, so that no hairline shows between them
+_CURVES = 7
+_CLEAR = 0.05  # of the height: the room that one label needs
 _WORDS = {
     "p_alive": ("P(alive) by recency and frequency", "P(alive)", ".0%"),
     "expected_purchases": (
         "Expected purchases by recency and frequency",
-        "Expected purchases",
+        "Purchases",
         ",.3~f",
     ),
 }
@@ -40,13 +43,17 @@ def recency_frequency_heatmap(
     if value not in _WORDS:
         raise OptionError(f"value {value!r} is not one of {', '.join(_WORDS)}")
     data = needed(table, ["frequency", "recency", value], chart="recency_frequency_heatmap")
-    data = data[data[value].notna()]
+    data = finite(data)
     title, word, shape = _WORDS[value]
     chart = _cells(data, labels, value, word, shape) if len(data) else nothing_to_show()
     return theme.finish(
         chart,
         title=title,
-        subtitle=labels.subtitle(f"recency in {labels.units}", "fitted model, point estimate"),
+        subtitle=labels.subtitle(
+            labels.horizon if value == "expected_purchases" else "now",
+            f"recency in {labels.units}",
+            "point estimate of the fitted model",
+        ),
         description=f"Heat map. {title}: darker is higher.",
     )
 
@@ -91,7 +98,9 @@ def _axes(
     y = alt.Y(
         f"{fields[1]}:Q",
         axis=alt.Axis(title="Frequency: repeat purchases", grid=False, tickMinStep=1, tickCount=8),
-        scale=alt.Scale(domain=[float(height[0]), float(height[1])], nice=False, zero=False),
+        scale=alt.Scale(
+            domain=[float(height[0]), float(height[1])], nice=False, zero=False, clamp=True
+        ),
     )
     return x, y
 
@@ -106,7 +115,9 @@ def _edges(centres: pd.Series) -> tuple[pd.Series, pd.Series]:
     borders = np.concatenate([[first], middle, [last]])
     place = np.searchsorted(places, centres.to_numpy(dtype=float))
     index = centres.index
-    return pd.Series(borders[place], index=index), pd.Series(borders[place + 1], index=index)
+    left, right = borders[place], borders[place + 1]
+    right = right + _OVERLAP * (right - left)
+    return pd.Series(left, index=index), pd.Series(right, index=index)
 
 
 def iso_value_curves(
@@ -119,7 +130,7 @@ def iso_value_curves(
     """
     labels = labels or Labels()
     data = needed(table, ["frequency", "recency", "value"], chart="iso_value_curves")
-    grid = _grid(data[data["value"].notna()])
+    grid = _grid(finite(data))
     curves = _curves(grid, labels, levels)
     title = "Customers on one curve are worth the same"
     chart = _drawn(curves, grid, labels) if len(curves) else nothing_to_show()
@@ -129,7 +140,7 @@ def iso_value_curves(
         subtitle=labels.subtitle(
             f"residual value in {labels.money_unit}",
             f"recency in {labels.units}",
-            "fitted model, point estimate",
+            "point estimate of the fitted model",
         ),
         description="Contour lines of equal residual value over recency and frequency. "
         + _levels_in_words(curves),
@@ -151,19 +162,30 @@ def _curves(grid: Grid, labels: Labels, levels: Sequence[float] | None) -> pd.Da
         for place, (x, y) in enumerate(curve)
     ]
     curves = pd.DataFrame(rows, columns=["curve", "level", "place", "recency", "frequency"])
-    names = {level: written(level, Kind.MONEY, currency=labels.currency) for level in chosen}
-    return curves.assign(label=curves["level"].map(names))
+    names = {
+        level: written(level, Kind.MONEY, currency=labels.currency).removesuffix(".00")
+        for level in chosen
+    }
+    curves = curves.assign(label=curves["level"].map(names))
+    return _apart(curves, float(np.ptp(grid.y)) if grid.y.size else 0.0)
+
+
+def _apart(curves: pd.DataFrame, height: float) -> pd.DataFrame:
+    """The curves without those whose label would stand on that of a higher level."""
+    ends = curves.loc[curves.groupby("level")["recency"].idxmax()].sort_values("level")
+    kept: list[tuple[float, float, float]] = []
+    for level, x, y in ends[["level", "recency", "frequency"]].iloc[::-1].itertuples(index=False):
+        if all(x != right or abs(y - up) > _CLEAR * height for _, right, up in kept):
+            kept.append((level, x, y))
+    return curves[curves["level"].isin([level for level, _, _ in kept])]
 
 
 def _levels(grid: Grid) -> list[float]:
-    """Round values about evenly spread over what the most recent buyers are worth."""
-    if not grid.z.size:
+    """Round values (1, 2, 5 times a power of ten) up to what the best customers are worth."""
+    known = grid.z[np.isfinite(grid.z)]
+    if not len(known) or not known.max() > 0:
         return []
-    edge = grid.z[:, -1]
-    edge = edge[np.isfinite(edge)]
-    if not len(edge):
-        edge = grid.z[np.isfinite(grid.z)]
-    return round_levels(float(np.nanmin(grid.z)), float(edge.max()), 8) if len(edge) else []
+    return round_levels(float(known.min()), float(known.max()), _CURVES)
 
 
 def _drawn(curves: pd.DataFrame, grid: Grid, labels: Labels) -> Picture:
@@ -180,7 +202,7 @@ def _drawn(curves: pd.DataFrame, grid: Grid, labels: Labels) -> Picture:
     )
     lines = (
         alt.Chart(records(curves))
-        .mark_line(strokeWidth=2, interpolate="monotone")
+        .mark_line(strokeWidth=2, interpolate="catmull-rom")
         .encode(
             x=x,
             y=y,
@@ -190,12 +212,18 @@ def _drawn(curves: pd.DataFrame, grid: Grid, labels: Labels) -> Picture:
             tooltip=[alt.Tooltip("label:N", title="Residual value")],
         )
     )
-    text = (
-        alt.Chart(records(ends[["recency", "frequency", "label", "level"]]))
-        .mark_text(align="left", dx=7, fontWeight=600)
-        .encode(x=x, y=y, text="label:N", color=colour)
+    beside = ends["recency"] >= right - 1e-9 * abs(right)
+    side, top_edge = (
+        alt.Chart(records(ends.loc[part, ["recency", "frequency", "label", "level"]])).encode(
+            x=x, y=y, text="label:N", color=colour
+        )
+        for part in (beside, ~beside)
     )
-    return layered(lines, text, height=_SIZE)
+    names = (
+        side.mark_text(align="left", dx=7, fontWeight=600),
+        top_edge.mark_text(align="center", dy=-9, fontWeight=600),
+    )
+    return layered(lines, *names, height=_SIZE)
 
 
 def _levels_in_words(curves: pd.DataFrame) -> str:

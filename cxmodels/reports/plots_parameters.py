@@ -15,7 +15,7 @@ with report_extra():
 
 _POINTS = 120
 _TAIL = 0.002  # the share of draws left out at each end of the drawn axis
-_WIDTH, _HEIGHT = 308, 120
+_WIDTH, _HEIGHT = 322, 120
 
 
 def parameter_posterior(
@@ -40,7 +40,9 @@ def parameter_posterior(
         chart,
         title=title,
         subtitle=labels.subtitle(
-            f"posterior density of {draws:,} draws", f"shaded: {labels.band}", "rule: best estimate"
+            f"posterior density of {draws:,} draws",
+            f"median with {labels.band}",
+            "rule: best estimate",
         ),
         description=f"Density curves. {title}: "
         + "; ".join(

@@ -10,6 +10,7 @@ from cxmodels.reports.extras import report_extra
 from cxmodels.reports.labels import Labels
 from cxmodels.reports.marks import (
     Picture,
+    finite,
     layered,
     needed,
     nothing_to_show,
@@ -39,7 +40,7 @@ def lorenz_curve(
     """
     labels = labels or Labels()
     columns = ["customers_share", "value_share", "lower", "upper"]
-    data = _thinned(needed(table, columns, chart="lorenz_curve").dropna(subset=columns[:2]))
+    data = _thinned(finite(needed(table, columns, chart="lorenz_curve")))
     title = _top_fifth(data)
     chart = _lorenz(data, labels, gini) if len(data) else nothing_to_show()
     return theme.finish(
@@ -63,13 +64,13 @@ def _lorenz(data: pd.DataFrame, labels: Labels, gini: tuple[float, float, float]
         .mark_line(color=theme.MUTED, strokeDash=[5, 4], strokeWidth=1.3)
         .encode(x=alt.X("x:Q", axis=across), y=alt.Y("y:Q", axis=y))
     )
-    band = base.mark_area(color=theme.BAND, opacity=0.75).encode(
+    band = base.mark_area(color=theme.BAND, opacity=0.75, clip=True).encode(
         y=alt.Y("lower:Q", axis=y, scale=scale), y2="upper:Q"
     )
-    line = base.mark_line(color=theme.MODEL, strokeWidth=2.4).encode(
+    line = base.mark_line(color=theme.MODEL, strokeWidth=2.4, clip=True).encode(
         y=alt.Y("value_share:Q", axis=y, scale=scale)
     )
-    tips = base.mark_rule(opacity=0, strokeWidth=6).encode(
+    tips = base.mark_rule(opacity=0, strokeWidth=6, clip=True).encode(
         tooltip=[
             alt.Tooltip("customers_share:Q", title="Customers up to", format=".0%"),
             alt.Tooltip("value_share:Q", title="hold of the value", format=".1%"),
@@ -119,7 +120,9 @@ def equity_sources(table: pd.DataFrame, labels: Labels | None = None) -> Picture
     """
     labels = labels or Labels()
     data = needed(table, ["item", "std_dev", "variance_share"], chart="equity_sources")
-    data = data[data["std_dev"].notna()].sort_values("std_dev", ascending=False, kind="stable")
+    data = data[np.isfinite(data["std_dev"].astype(float))].sort_values(
+        "std_dev", ascending=False, kind="stable"
+    )
     title = _largest(data)
     chart = _source_bars(data, labels) if len(data) else nothing_to_show()
     return theme.finish(

@@ -11,6 +11,7 @@ from cxmodels.reports.document import Column, Table
 from cxmodels.reports.numbers import Kind, interval, written
 
 Row = Mapping[str, Any]
+_NAMES = ("item", "metric", "group")  # text of our own, which begins with a capital
 _ESTIMATES = (
     "estimate", "value", "expected", "share", "lifetime_value", "expected_spend",
     "expected_purchases",
@@ -66,6 +67,10 @@ def table(
     return Table(title, heads, rows, " ".join(part for part in (note, cut) if part))
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
     rows = frame.itertuples(index=False, name=None)
@@ -105,6 +110,7 @@ def _writer(name: str, partners: tuple[str, str] | None, style: Style) -> Callab
         if partners:
             ends = row[partners[0]], row[partners[1]]
             return interval(row[name], *ends, kind, currency=style.currency)
-        return written(row[name], kind, currency=style.currency)
+        text = written(row[name], kind, currency=style.currency)
+        return _capital(text) if name in _NAMES else text
 
     return write

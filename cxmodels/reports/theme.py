@@ -7,6 +7,7 @@ the model is blue, so that no chart needs a legend to be read twice.
 from typing import Any, TypeVar
 
 from cxmodels.reports.extras import report_extra
+from cxmodels.reports.letters import printable
 
 with report_extra():
     import altair as alt
@@ -34,6 +35,7 @@ def config() -> dict[str, Any]:
     """The Vega-Lite configuration of every chart."""
     return {
         "background": "transparent",
+        "aria": False,  # the figure itself carries the description in words
         "font": FONT,
         "padding": {"left": 4, "right": 12, "top": 6, "bottom": 4},
         "view": {"stroke": None},
@@ -87,7 +89,7 @@ def config() -> dict[str, Any]:
 def finish(chart: Drawing, *, title: str, subtitle: str, description: str) -> Drawing:
     """The chart with its title, its subtitle, its description in words and the house's look."""
     chart = chart.copy()
-    chart.title = alt.Title(title, subtitle=subtitle)
-    chart.description = description
+    chart.title = alt.Title(printable(title), subtitle=printable(subtitle))
+    chart.description = printable(description)
     chart.config = alt.Config.from_dict(config())
     return chart
