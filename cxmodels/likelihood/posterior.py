@@ -33,6 +33,7 @@ FIRST_FREEDOM, NEXT_FREEDOM = 7.0, 4.0  # of the t proposals
 FEWEST_PROPOSALS = 1_000  # below, k-hat itself is too noisy to be trusted
 ROUNDS = 8  # refits of the proposal; tails come into sight only round by round
 POOLED = 3  # last rounds that are joined into one
+SETTLED, SAFE = 0.6, 0.2  # effective share and k-hat of a round that ends the refits
 WORTH = 0.2  # effective draws that must be reached, as a share of those asked for
 WIDER = 2.0  # refitted groups are widened, since a first guess misses tails without a trace
 FEWEST_WALKERS = 32
@@ -146,6 +147,9 @@ def _adapted(target: Target, laplace: Mixture, first: _Round, rng: np.random.Gen
         proposals.append(_refitted(made, laplace, rng))
         made = _importance(target, proposals[-1], len(first.points), rng, first.method)
         points.append(made.points)
+        found, enough = made.smoothed, len(points) > POOLED
+        if enough and found.pareto_k < SAFE and found.effective > SETTLED * len(made.points):
+            break
     pool = np.concatenate(points[-POOLED:])
     densities = [proposal.log_density(pool) for proposal in proposals[-POOLED:]]
     ratios = target.log_density(pool) - special.logsumexp(densities, axis=0)
