@@ -161,7 +161,8 @@ def test_heavy_tails(seed):
     mass = np.exp(cauchy(square) - 0.5 * ((square / 50) ** 2).sum(axis=-1)).sum(axis=1)
     truth = np.interp([0.25, 0.5, 0.75], mass.cumsum() / mass.sum(), grid + 0.02)
     quartiles = np.quantile(made.values, [0.25, 0.5, 0.75], axis=0)
-    np.testing.assert_allclose(quartiles, np.stack([truth, truth], axis=1), atol=0.08)
+    # standard error of a quartile of 4,000 draws: sqrt(.25 * .75 / 4000) / density .16 = .043
+    np.testing.assert_allclose(quartiles, np.stack([truth, truth], axis=1), atol=0.13)
 
 
 def test_the_sampler_is_the_last_resort(monkeypatch):
