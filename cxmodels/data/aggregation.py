@@ -7,7 +7,7 @@ reconciliation, its tracking table and its notes are small queries on those two.
 # ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
@@ -18,7 +18,9 @@ from cxmodels.data import sql
 from cxmodels.data.log_contract import LogFacts, Readings
 from cxmodels.data.sql_time import Tree
 from cxmodels.data.tables import LOG, Source, rows_of
-from cxmodels.data.units import Collapse, TimeUnit
+
+if TYPE_CHECKING:
+    from cxmodels.data.opening import Choices
 
 ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
 KEPT, CUSTOMERS, DISTINCT = "cxmodels_kept", "cxmodels_customers", "cxmodels_distinct"
@@ -77,20 +79,13 @@ def order_value(place: str, kind: str) -> str:
 
 
 def aggregate(
-    source: Source,
-    readings: Readings,
-    facts: LogFacts,
-    *,
-    window: sql.Window,
-    unit: TimeUnit,
-    collapse: Collapse,
-    deduplicate: bool,
+    source: Source, readings: Readings, facts: LogFacts, window: sql.Window, choices: "Choices"
 ) -> Aggregated:
     """Occasions and customers, stored on the log's connection."""
-    ask = sql.Aggregation(fields_of(readings), window, unit, collapse)
+    ask = sql.Aggregation(fields_of(readings), window, choices.unit, choices.collapse)
     run = source.connection
     log = LOG
-    if deduplicate:
+    if choices.deduplicate:
         run.execute(f"CREATE TEMP TABLE {DISTINCT} AS SELECT DISTINCT * FROM {LOG}")
         log = DISTINCT
     _store(run, "VIEW", ROWS, sql.rows_sql(ask, exp.to_table(log)))
@@ -99,7 +94,7 @@ def aggregate(
     _store(run, "TABLE", OCCASIONS, sql.occasions_sql(ask, ROWS, ORDERS))
     _store(run, "VIEW", KEPT, sql.kept_sql(OCCASIONS))
     _store(run, "TABLE", CUSTOMERS, sql.customers_sql(ask, KEPT))
-    return Aggregated(ask, facts, source, readings, deduplicate)
+    return Aggregated(ask, facts, source, readings, choices.deduplicate)
 
 
 def _store(run: duckdb.DuckDBPyConnection, kind: str, name: str, query: Tree) -> None:
@@ -112,17 +107,11 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
     for name, step in sql.calendar_steps(done.ask, CUSTOMERS).items():
         query = query.with_(name, as_=step)
     frame = done.frame(query.sql("duckdb"))
-    frame["monetary_value"] = frame["monetary_value"].astype(float)
-    for name in ("frequency", "paid_frequency", "holdout_frequency"):
-        if name in frame:
-            frame[name] = frame[name].astype("int64")
-    place = int(frame.columns.get_loc("last_date")) + 1  # type: ignore[arg-type]
-    frame.insert(place, "cohort", frame["first_date"].dt.strftime("%Y-%m"))
     if done.ask.fields.covariates:
         values = done.frame(sql.covariates_sql(done.ask, ROWS, CUSTOMERS).sql("duckdb")).set_index(
             "customer_id"
         )
-        for name in done.ask.fields.covariates:
-            place += 1
-            frame.insert(place, name, frame["customer_id"].map(values[name]))
+        place = frame.columns.tolist().index("cohort")
+        for offset, name in enumerate(done.ask.fields.covariates, start=1):
+            frame.insert(place + offset, name, frame["customer_id"].map(values[name]))
     return frame

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cxmodels.data.readings import Reading, Rule, read_amount, read_customer, read_time
+from cxmodels.data.readings import Reading, Rule, is_text, read_amount, read_customer, read_time
 from cxmodels.data.tables import LOG, Column, Source, rows_of
 from cxmodels.errors import DataError, OptionError, Problem
 
@@ -46,7 +46,9 @@ class LogColumns:
             "amount": self.amount,
             "order": self.order,
         }
-        roles.update({f"covariate {name}": name for name in self.covariates})
+        roles.update(
+            {f"covariate ({place})": name for place, name in enumerate(self.covariates, 1)}
+        )
         return {role: name for role, name in roles.items() if name is not None}
 
 
@@ -105,8 +107,9 @@ def _structure(source: Source, names: LogColumns) -> list[Problem]:
             continue
         listed = ", ".join(map(repr, present)) if present else "none"
         hint = "" if name not in source.index else f" ({name!r} is in the index: reset_index())"
+        part = role.partition(" ")[0]
         problems.append(
-            Problem(f"there is no {role} column {name!r}", remedy=f"Columns: {listed}{hint}")
+            Problem(f"there is no {part} column {name!r}", remedy=f"Columns: {listed}{hint}")
         )
     return problems
 
@@ -160,7 +163,7 @@ def _scan(
                 remedy="No purchase can be given to a customer",
             )
         )
-    if problems or row[3] is None:
+    if problems or row[2] is None or row[3] is None:
         return None, problems
     return LogFacts(int(row[0]), int(row[1]), Decimal(row[2]), row[3], row[4]), []
 
@@ -181,20 +184,26 @@ def _future(readings: dict[str, Reading], names: LogColumns) -> list[Rule]:
 
 
 def _told(source: Source, rule: Rule, count: int, names: LogColumns) -> Problem:
-    """A broken rule with its first row, in the log's own order."""
+    """A broken rule with its first row."""
+    return Problem(rule.what, count, first_row(source, rule.broken, names), rule.remedy)
+
+
+def first_row(source: Source, condition: str, names: LogColumns) -> str:
+    """The first row that meets `condition`, in the log's own order, counted from 1."""
     columns = [c for name in names.named().values() if (c := source.find(name)) is not None]
     shown = ", ".join(f"CAST({column.place} AS VARCHAR)" for column in columns)
     row = rows_of(
         source.connection,
         f"SELECT place, {shown} FROM (SELECT ROW_NUMBER() OVER () AS place, * FROM {LOG})"
-        f" WHERE {rule.broken} ORDER BY place LIMIT 1",
+        f" WHERE {condition} ORDER BY place LIMIT 1",
     )[0]
     values = ", ".join(
-        f"{column.name}={_short(value)}" for column, value in zip(columns, row[1:], strict=True)
+        f"{column.name}={_short(value, is_text(column.kind))}"
+        for column, value in zip(columns, row[1:], strict=True)
     )
-    return Problem(rule.what, count, f"row {row[0]:,}: {values}", rule.remedy)
+    return f"row {row[0]:,}: {values}"
 
 
-def _short(value: object, most: int = 60) -> str:
-    text = "missing" if value is None else repr(value)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _short(value: object, text: bool, most: int = 60) -> str:
+    shown = "missing" if value is None else repr(value) if text else str(value)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."

@@ -9,21 +9,25 @@ from scipy.stats import norm
 
 from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregated
 from cxmodels.data.reconciliation import NEGATIVE, NO_CUSTOMER, REVERSED
+from cxmodels.data.sql_time import period_of
 from cxmodels.data.tables import LOG
+from cxmodels.data.units import Collapse
 
 OPENING_EXCESS = 1.5  # new customers of the opening stretch, relative to the two after it
 STRETCHES = 12  # the window is cut into this many stretches of equal length
 CERTAINTY = 0.9999  # one-sided, that the excess is not chance
 
 
-def notes_on(done: Aggregated, start: date, account: pd.DataFrame) -> tuple[str, ...]:
+def notes_on(
+    done: Aggregated, start: date, account: pd.DataFrame, repeated: int
+) -> tuple[str, ...]:
     """The notes that apply, most important first."""
     found = [
         _known_truncation(done),
         _suspected_truncation(done, start),
         *_set_aside(account),
         _zero_amounts(done),
-        _duplicates(done),
+        _duplicates(repeated),
         _without_amounts(done),
         *_changing(done),
     ]
@@ -107,14 +111,33 @@ def duplicate_rows(done: Aggregated) -> int:
 
     Only an occasion of several lines can hold one, so only those lines are compared.
     """
-    several = f"SELECT customer_id, happened FROM {OCCASIONS} WHERE lines > 1"
-    if done.deduplicated or not done.number(f"SELECT COUNT(*) FROM ({several})"):
+    if done.deduplicated:
         return 0
-    return done.number("SELECT 0")
+    several = f"SELECT customer_id, happened FROM {OCCASIONS} WHERE lines > 1"
+    if not done.number(f"SELECT COUNT(*) FROM ({several})"):
+        return 0
+    moment = period_of(done.ask.fields.moment, done.ask.collapse, "duckdb").sql("duckdb")
+    same = "l.customer_id = several.customer_id AND l.happened = several.happened"
+    if done.ask.orders or done.ask.collapse in (Collapse.WEEK, Collapse.MONTH):
+        # an order's lines may lie on other days than its occasion; a split week is moved
+        same = "l.customer_id = several.customer_id"
+    columns = ", ".join(column.place for column in done.source.columns)
+    return done.number(
+        f"SELECT SUM(copies - 1) FROM (SELECT COUNT(*) AS copies FROM ("
+        f"SELECT {done.readings.customer.value} AS customer_id, {moment} AS happened,"
+        f" HASH({columns}) AS content FROM {LOG} WHERE {_inside(done)}) AS l"
+        f" SEMI JOIN ({several}) AS several ON {same} GROUP BY l.customer_id, l.content)"
+    )
 
 
-def _duplicates(done: Aggregated) -> str:
-    count = duplicate_rows(done)
+def _inside(done: Aggregated) -> str:
+    """The condition of a log line that names a customer inside the window."""
+    window, day = done.ask.window, f"CAST({done.readings.time.value} AS DATE)"
+    text = f"NOT {done.readings.customer.missing} AND {day} <= DATE '{window.last}'"
+    return text if window.start is None else f"{text} AND {day} >= DATE '{window.start}'"
+
+
+def _duplicates(count: int) -> str:
     return (
         f"{count:,} rows are exact duplicates of another row and were kept; duplicates='drop' "
         "leaves them out."

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from cxmodels.data.frames import Mixture
 from cxmodels.data.sql import MONEY, MONEY_LIMIT
 from cxmodels.data.tables import LOG, Column, Source, rows_of
 from cxmodels.errors import Problem
@@ -72,7 +73,7 @@ def _only(source: Source, present: str, condition: str) -> bool:
         source.connection,
         f"SELECT COUNT_IF({present}), COUNT_IF({present} AND NOT ({condition})) FROM {LOG}",
     )[0]
-    return bool(there > 0 and other == 0)
+    return bool(there) and other == 0  # counts over no rows are NULL
 
 
 def _unusable(column: Column, role: str, remedy: str) -> Reading:
@@ -148,7 +149,7 @@ def read_amount(column: Column) -> Reading:
     )
     rules.append(
         Rule(
-            f"amount column {name!r} is too large for money ({MONEY_LIMIT:.0e} or more)",
+            f"amount column {name!r} is too large for money ({MONEY_LIMIT:,} or more)",
             size,
             "Give amounts in a larger unit, such as thousands",
         )
@@ -166,7 +167,7 @@ def read_time(
     missing = f"{place} IS NULL"
     lost = Rule(f"time column {name!r} is missing", missing, "Date or remove these rows")
     if column.mixture is not None and (column.mixture.rows < 0 or timezone is None):
-        return Reading(column, "NULL", "NULL", missing, (lost,), (_mixed(column),))
+        return Reading(column, "NULL", "NULL", missing, (lost,), (_mixed(column, column.mixture),))
     if kind == "TIMESTAMP WITH TIME ZONE":
         return _instants(column, place, place, timezone or column.zone, (lost,))
     if kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
@@ -204,9 +205,7 @@ def _instants(
     return Reading(column, local.format(value), local.format(safe), missing, rules)
 
 
-def _mixed(column: Column) -> Problem:
-    mixture = column.mixture
-    assert mixture is not None
+def _mixed(column: Column, mixture: Mixture) -> Problem:
     remedy = (
         "Give all rows a zone or none"
         if mixture.rows < 0

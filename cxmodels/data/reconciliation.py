@@ -40,9 +40,12 @@ class Entry:
     note: str = ""
 
 
-def reconcile(done: Aggregated) -> pd.DataFrame:
-    """The account as a table: item, rows, customers, amount, note."""
-    parts = [*_outside(done), *_refunds(done), *_inside(done)]
+def reconcile(done: Aggregated, repeated: int) -> pd.DataFrame:
+    """The account as a table: item, rows, customers, amount, note.
+
+    repeated: rows that repeat another one; told where they were kept.
+    """
+    parts = [*_outside(done, repeated), *_refunds(done), *_inside(done)]
     total = Entry(TOTAL, done.facts.rows, _customers(done), done.facts.amount)
     rows, amount = sum(e.rows for e in parts), sum((e.amount for e in parts), Decimal(0))
     if (rows, amount) != (total.rows, total.amount):
@@ -63,7 +66,7 @@ def _entry(item: str, found: tuple[object, ...], note: str = "") -> Entry:
     return Entry(item, int(str(rows or 0)), int(str(customers or 0)), _money(amount), note)
 
 
-def _outside(done: Aggregated) -> list[Entry]:
+def _outside(done: Aggregated, repeated: int) -> list[Entry]:
     """Rows that never reach an occasion; each is looked up only where the counts say so."""
     window, facts = done.ask.window, done.facts
     customer, amount = done.readings.customer, done.readings.amount
@@ -92,13 +95,13 @@ def _outside(done: Aggregated) -> list[Entry]:
             f" FROM {done.lines} WHERE {condition}"
         )
         entries.append(_entry(item, found, note))
-    entries.append(_dropped(done, money))
+    entries.append(_dropped(done, money, repeated))
     return entries
 
 
-def _dropped(done: Aggregated, money: str) -> Entry:
+def _dropped(done: Aggregated, money: str, repeated: int) -> Entry:
     if not done.deduplicated:
-        return Entry(DUPLICATES, note="kept" if done.facts.rows else "")
+        return Entry(DUPLICATES, note=f"{repeated:,} were found and kept")
     rows, amount = done.row(f"SELECT COUNT(*), SUM({money}) FROM {done.lines}")
     return Entry(
         DUPLICATES,

@@ -12,6 +12,8 @@ customers  one row per customer: counts, first and last occasion, sums
 summary    frequency, recency, T, monetary_value and the rest
 """
 
+# ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -259,23 +261,24 @@ def summary_select(ask: Aggregation, customers: str) -> exp.Select:
     query = (
         exp.select(
             exp.column("customer_id"),
-            fill("occasions - 1 AS frequency"),
+            fill("CAST(occasions - 1 AS BIGINT) AS frequency"),
             exp.alias_(recency, "recency"),
             exp.alias_(age, "T", quoted=True),
             fill(
                 f"CASE WHEN {repeats} > 0 THEN CAST(total - first_net AS DOUBLE)"
                 f" / CAST({repeats} AS DOUBLE) END AS monetary_value"
             ),
-            fill(f"{repeats} AS paid_frequency"),
+            fill(f"CAST({repeats} AS BIGINT) AS paid_frequency"),
             fill("CAST(first_seen AS TIMESTAMP) AS first_date"),
             fill("CAST(last_seen AS TIMESTAMP) AS last_date"),
+            fill("STRFTIME(CAST(first_seen AS DATE), '%Y-%m') AS cohort"),
         )
         .from_(ANCHORS if ask.unit.months else customers)
         .where("occasions > 0")
     )
     if ask.holdout:
         query = query.select(
-            fill("later AS holdout_frequency"),
+            fill("CAST(later AS BIGINT) AS holdout_frequency"),
             fill("CAST(later_total AS DOUBLE) AS holdout_amount"),
         )
     return query.order_by("customer_id")

@@ -132,8 +132,9 @@ class CustomerBase:
 
     def __repr__(self) -> str:
         facts = dict(self.facts())
+        noun = "customer" if self.customers == 1 else "customers"
         text = (
-            f"CustomerBase: {facts['customers']} customers, {facts['with repeat purchases']} "
+            f"CustomerBase: {facts['customers']} {noun}, {facts['with repeat purchases']} "
             f"of them with repeat purchases; unit {self.unit.value}"
         )
         for word in ("observed", "observed until", "hold-out until", "revenue in the base"):

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import date
 
-from cxmodels.data.transactions import _names, day
+from cxmodels.data.transactions import covariate_names, day
 from cxmodels.data.units import Collapse, TimeUnit
 from cxmodels.errors import OptionError
 
 DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")
 
 
-def summary_sql(
+def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
     dialect: str = "duckdb",
     *,
     table: str,
@@ -46,7 +46,7 @@ def summary_sql(
     if closing is None:
         raise OptionError("end is needed: a query cannot know where observation stops")
     columns = warehouse.Columns(
-        customer, time, amount, order, _names(covariates), timezone, time_format
+        customer, time, amount, order, covariate_names(covariates), timezone, time_format
     )
     days = (day("start", start), closing, day("holdout_end", holdout_end))
     return warehouse.query(

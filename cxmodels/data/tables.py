@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from cxmodels.data.files import csv_files, literal, parquet_files
 from cxmodels.data.frames import Columns, Mixture, arrow_columns
 from cxmodels.errors import DataError, OptionError, Problem
 
@@ -95,7 +96,7 @@ def _open(log: Any, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Sourc
     else:
         found = arrow_columns(log)
         if found is None:
-            raise OptionError(f"a log is {ACCEPTED}; this is a {type(log).__name__}")
+            raise OptionError(f"a log is {ACCEPTED}; this is of type {type(log).__name__}")
         columns = found
     return _open_columns(columns)
 
@@ -142,7 +143,9 @@ def _open_columns(columns: Columns) -> tuple[duckdb.DuckDBPyConnection, Source]:
 
 
 def _plain(array: Any) -> Any:
-    """Categories as their values, and text in the layout that every engine version reads."""
+    """Categories as their values; a column of nothing as text, which then is missing."""
+    if pa.types.is_null(array.type):
+        return array.cast(pa.string())
     if pa.types.is_dictionary(array.type):
         return array.cast(array.type.value_type)
     return array
@@ -211,7 +214,7 @@ def _make_view(connection: duckdb.DuckDBPyConnection, query: str, width: int) ->
 
 
 def _open_path(path: str, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Source]:
-    lowered = path.lower().removesuffix(".gz").removesuffix(".zst")
+    lowered = path.lower().removesuffix(".gz")
     if lowered.endswith(DATABASE):
         return _open_database(path, table)
     if table is not None:
@@ -222,15 +225,18 @@ def _open_path(path: str, table: str | None) -> tuple[duckdb.DuckDBPyConnection,
     connection = _own_connection()
     try:
         return connection, _read_files(connection, path, lowered.endswith(PARQUET))
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         connection.close()
         raise DataError(f"log {path}", [unreadable(error)]) from None
 
 
-def unreadable(error: duckdb.Error) -> Problem:
-    """What the engine said of a file it could not read, in its first lines."""
-    said = " ".join(line.strip() for line in str(error).splitlines()[:2] if line.strip())
-    return Problem("the file cannot be read", first=said)
+def unreadable(error: Exception, most: int = 240) -> Problem:
+    """What the engine said of a file it could not read."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join(lines).partition("Possible fixes")[0].partition("Possible Solution")[0]
+    remedy = "Save the file as UTF-8" if "unicode" in said.lower() or "utf-8" in said else ""
+    shown = said if len(said) <= most else f"{said[:most]}..."
+    return Problem("the log cannot be read", first=shown, remedy=remedy)
 
 
 def _open_database(path: str, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Source]:
@@ -247,38 +253,27 @@ def _open_database(path: str, table: str | None) -> tuple[duckdb.DuckDBPyConnect
 
 
 def _read_files(connection: duckdb.DuckDBPyConnection, path: str, parquet: bool) -> Source:
-    pattern = exp.Literal.string(path).sql("duckdb")
-    files = [
-        str(row[0])
-        for row in rows_of(connection, f"SELECT file FROM glob({pattern}) ORDER BY file")
-    ]
+    files = _matching(connection, path)
+    reading = parquet_files(files) if parquet else csv_files(files)
+    if not reading.header:
+        raise DataError(f"log {path}", [Problem("the file is empty, without even a header")])
+    found = _column_names(connection, reading.query)
+    names = reading.header + found[len(reading.header) :]
+    _make_view(connection, reading.query, len(found))
+    resolved = [str(Path(name).resolve()) for name in files]
+    _lock(connection, [*files, *resolved, *map(literal, files)])
+    return _described(connection, names[: len(found)], f"file {path}", typed=parquet)
+
+
+def _matching(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
+    """The files that a path or a pattern names."""
     if Path(path).is_file():
-        files = [path]
+        return [path]
+    pattern = exp.Literal.string(path).sql("duckdb")
+    files = rows_of(connection, f"SELECT file FROM glob({pattern}) ORDER BY file")
     if not files:
         raise DataError(f"log {path}", [Problem("there is no such file")])
-    listed = ", ".join(exp.Literal.string(_literal(name)).sql("duckdb") for name in files)
-    if parquet:
-        reader = f"read_parquet([{listed}])"
-        import pyarrow.parquet as pq
-
-        names = tuple(pq.read_schema(files[0]).names)
-    else:
-        reader = f"read_csv([{listed}], all_varchar = true, header = true)"
-        head = f"SELECT * FROM read_csv([{listed}], all_varchar = true, header = false) LIMIT 1"
-        first = rows_of(connection, head)
-        names = tuple(
-            "" if name is None else str(name).lstrip("\ufeff")
-            for name in (first[0] if first else ())
-        )
-    width = len(_column_names(connection, f"SELECT * FROM {reader}"))
-    _make_view(connection, f"SELECT * FROM {reader}", width)
-    _lock(connection, [*files, *(str(Path(name).resolve()) for name in files)])
-    return _described(connection, names[:width], f"file {path}", typed=parquet)
-
-
-def _literal(name: str) -> str:
-    """A path in which no character is a wildcard."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+    return [str(row[0]) for row in files]
 
 
 def _described(

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from cxmodels.data.summaries import CustomerBase
-from cxmodels.data.units import Collapse, TimeUnit, elapsed
-from cxmodels.errors import DataError, OptionError, Problem
+from cxmodels.data.units import Collapse, TimeUnit
+from cxmodels.errors import OptionError
 
 BASE_COLUMNS = (
     "customer_id",
@@ -26,7 +26,7 @@ BASE_COLUMNS = (
 )
 
 
-def customer_base(
+def customer_base(  # noqa: PLR0913 - the door names every choice
     log: Any,
     *,
     customer: str,
@@ -76,24 +76,29 @@ def customer_base(
     1            2          0      0.0  4.0             NaN
     """
     from cxmodels.data.log_contract import LogColumns
+    from cxmodels.data.opening import Choices, base_from
 
     if duplicates not in ("keep", "drop"):
         raise OptionError(f"duplicates {duplicates!r} is not one of keep, drop")
-    names = LogColumns(customer, time, amount, order, _names(covariates), time_format, timezone)
-    asked = (day("start", start), day("end", end), day("holdout_end", holdout_end))
-    return _base(
-        log,
-        names,
-        asked,
-        TimeUnit.parse(unit),
-        Collapse.parse(collapse),
-        duplicates == "drop",
-        table,
-        currency,
+    names = LogColumns(
+        customer, time, amount, order, covariate_names(covariates), time_format, timezone
     )
+    choices = Choices(
+        start=day("start", start),
+        end=day("end", end),
+        holdout_end=day("holdout_end", holdout_end),
+        unit=TimeUnit.parse(unit),
+        collapse=Collapse.parse(collapse),
+        deduplicate=duplicates == "drop",
+        currency=currency,
+    )
+    if choices.holdout_end is not None and choices.end is None:
+        raise OptionError("holdout_end needs end, the last day of calibration")
+    return base_from(log, table, names, choices)
 
 
-def _names(covariates: Iterable[str]) -> tuple[str, ...]:
+def covariate_names(covariates: Iterable[str]) -> tuple[str, ...]:
+    """The names of covariates, none of them that of a column of the base."""
     names = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     taken = [name for name in names if name in BASE_COLUMNS]
     if taken:
@@ -116,98 +121,3 @@ def day(name: str, value: str | date | None) -> date | None:
     if (moment.hour, moment.minute, moment.second, moment.microsecond) != (0, 0, 0, 0):
         raise OptionError(f"{name} {value!r} has a time of day; give a day, which is included")
     return moment.date()
-
-
-def _base(
-    log: Any,
-    names: Any,
-    asked: tuple[date | None, date | None, date | None],
-    unit: TimeUnit,
-    collapse: Collapse,
-    deduplicate: bool,
-    table: str | None,
-    currency: str | None,
-) -> CustomerBase:
-    from cxmodels.data.aggregation import aggregate, base_frame
-    from cxmodels.data.log_contract import check_log
-    from cxmodels.data.log_notes import notes_on
-    from cxmodels.data.profiles import compress
-    from cxmodels.data.reconciliation import reconcile
-    from cxmodels.data.tables import open_log
-    from cxmodels.data.tracking import tracking_table
-
-    with open_log(log, table) as source:
-        readings, facts = check_log(source, names)
-        window = _window(asked, facts.first, facts.last, source.what)
-        done = aggregate(
-            source,
-            readings,
-            facts,
-            window=window,
-            unit=unit,
-            collapse=collapse,
-            deduplicate=deduplicate,
-        )
-        frame, account = base_frame(done), reconcile(done)
-        opening = max(window.start or facts.first, facts.first)
-        tracking = tracking_table(done, opening)
-        notes = notes_on(done, opening, account)
-    holdout = None
-    if window.holdout_end is not None:
-        holdout = elapsed(
-            collapse.last_moment(window.end), collapse.last_moment(window.holdout_end), unit
-        )
-    profiles = compress(
-        frame["frequency"].to_numpy(), frame["recency"].to_numpy(), frame["T"].to_numpy()
-    )
-    return CustomerBase(
-        table=frame,
-        unit=unit,
-        profiles=profiles,
-        start=opening,
-        end=window.end,
-        holdout_end=window.holdout_end,
-        holdout_T=holdout,
-        collapse=collapse,
-        currency=currency,
-        covariates=names.covariates,
-        reconciliation=account,
-        tracking=tracking,
-        notes=notes,
-    )
-
-
-def _window(
-    asked: tuple[date | None, date | None, date | None], first: date, last: date, what: str
-) -> Any:
-    """The window of observation, or every reason why there is none."""
-    from cxmodels.data.sql import Window
-
-    start, end, holdout_end = asked
-    if holdout_end is not None and end is None:
-        raise OptionError("holdout_end needs end, the last day of calibration")
-    window = Window(start, end or last, holdout_end)
-    problems = []
-    if window.end < first:
-        problems.append(
-            Problem(
-                f"end {window.end} is before the first purchase on {first}",
-                remedy=f"The log runs from {first} to {last}",
-            )
-        )
-    if start is not None and start > window.end:
-        problems.append(Problem(f"start {start} is after end {window.end}"))
-    if start is not None and start > last:
-        problems.append(Problem(f"start {start} is after the last purchase on {last}"))
-    if holdout_end is not None and holdout_end <= window.end:
-        problems.append(Problem(f"holdout_end {holdout_end} is not after end {window.end}"))
-    if window.last > date.today():
-        problems.append(
-            Problem(
-                f"the window ends on {window.last}, after today",
-                remedy="Nobody has observed those days yet",
-            )
-        )
-    if problems:
-        raise DataError(f"log ({what})", problems)
-    return window

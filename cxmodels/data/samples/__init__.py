@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def cdnow() -> "pd.DataFrame":
     """The CDNOW 1/10 sample: 6,919 purchases of 2,357 customers, January 1997 to June 1998.
 
-    Columns customer_id (that of the full data), date, quantity (discs), amount (US dollars). Source:
-    Fader and Hardie, "A note on deriving the BG/NBD model and the CDNOW data", brucehardie.com.
+    Columns customer_id (that of the full data), date, quantity (discs), amount (US dollars).
+    Source: Fader and Hardie,
+    "A note on deriving the BG/NBD model and the CDNOW data", brucehardie.com.
 
     >>> cdnow().head(2)
        customer_id       date  quantity  amount
