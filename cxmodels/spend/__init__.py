@@ -1,0 +1,1 @@
+"""What an order is worth: spend per purchase, shrunk towards the average customer."""

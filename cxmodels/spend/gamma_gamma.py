@@ -1,0 +1,116 @@
+"""How much a customer spends on an order, learnt from few orders by leaning on all customers.
+
+Gamma-Gamma model: one customer's orders are z ~ Gamma(p, rate nu), and nu ~ Gamma(q, rate gamma)
+over customers. x: paid repeat orders; m: their mean; a customer who was seen is a new customer
+with q' = q + p x and gamma' = gamma + m x. So every formula below takes (p, q', gamma') and serves
+both, and the next order is gamma' times a beta-prime(p, q').
+
+Sources: Colombo and Jiang (1999); Fader and Hardie (2013), "The Gamma-Gamma Model of Monetary
+Value", cited below as FH. Parameters stand on the last axis; axes before it broadcast.
+"""
+
+import numpy as np
+from scipy.special import betainc, betaincinv, betaln, xlogy
+
+from cxmodels.numerics.arrays import Floats
+
+
+def log_density_of_mean(theta: Floats, x: Floats, m: Floats) -> Floats:
+    """Log density of the mean m of x paid orders, FH equation (1a).
+
+    theta: (..., 3) as p, q, gamma; x: paid orders, 1 or more; m: their mean, above 0.
+
+    >>> theta = np.array([6.25, 3.74, 15.44])
+    >>> log_density_of_mean(theta, np.array([2.0]), np.array([35.0])).round(6)
+    array([-4.095817])
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    total = m * x
+    # written with log1p so that neither a huge p nor a tiny gamma loses digits
+    return np.asarray(
+        -betaln(p * x, q)
+        - p * x * np.log1p(gamma / total)
+        - q * np.log1p(total / gamma)
+        - np.log(m)
+    )
+
+
+def seen(theta: Floats, x: Floats, m: Floats) -> Floats:
+    """Parameters (p, q + p x, gamma + m x) of a customer with x paid orders of mean m, FH (4).
+
+    m may be NaN where x is 0: such a customer is a new one.
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    total = np.where(np.asarray(x) > 0, np.asarray(m) * np.asarray(x), 0.0)
+    return np.stack(np.broadcast_arrays(p, q + p * x, gamma + total), axis=-1)
+
+
+def expected_spend(theta: Floats) -> Floats:
+    """Expected amount of an order, p gamma' / (q' - 1), FH (5); infinite where q' <= 1.
+
+    theta: (..., 3) as `seen` returns them, or the population's own.
+
+    >>> customer = seen(np.array([6.25, 3.74, 15.44]), np.array([2.0]), np.array([30.0]))
+    >>> expected_spend(customer).round(2)
+    array([30.93])
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    finite = q > 1
+    return np.where(finite, p * gamma / np.where(finite, q - 1, 1.0), np.inf)
+
+
+def variance_of_mean_spend(theta: Floats) -> Floats:
+    """Variance over customers of their own mean order p / nu; infinite where q' <= 2.
+
+    From 1 / nu being inverse gamma: p^2 gamma'^2 / ((q' - 1)^2 (q' - 2)).
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    finite = q > 2
+    safe = np.where(finite, q, 3.0)
+    return np.where(finite, (p * gamma / (safe - 1)) ** 2 / (safe - 2), np.inf)
+
+
+def next_order_cdf(theta: Floats, amount: Floats) -> Floats:
+    """P(next order <= amount): gamma' times a beta-prime(p, q') variable.
+
+    >>> next_order_cdf(np.array([6.25, 3.74, 15.44]), np.array([0.0, 35.0])).round(4)
+    array([0.    , 0.6527])
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    amount = np.maximum(amount, 0.0)
+    with np.errstate(invalid="ignore"):  # an infinite amount: the share is 1
+        share = np.where(np.isinf(amount), 1.0, amount / (gamma + amount))
+    return np.asarray(betainc(p, q, share))
+
+
+def next_order_quantile(theta: Floats, probability: float | Floats) -> Floats:
+    """The amount that the next order stays below with the given probability.
+
+    >>> theta = np.array([6.25, 3.74, 15.44])
+    >>> round(float(next_order_cdf(theta, next_order_quantile(theta, 0.9))), 12)
+    0.9
+    """
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    share = betaincinv(p, q, probability)
+    rest = betaincinv(q, p, 1 - np.asarray(probability))  # 1 - share, exact in the upper tail
+    with np.errstate(divide="ignore"):  # probability 1: the amount is infinite
+        return np.asarray(gamma * share / rest)
+
+
+def next_order_log_density(theta: Floats, amount: Floats) -> Floats:
+    """Log density of the next order at `amount` > 0 (beta-prime with scale gamma')."""
+    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
+    ratio = amount / gamma
+    return np.asarray(
+        xlogy(p - 1, ratio) - (p + q) * np.log1p(ratio) - betaln(p, q) - np.log(gamma)
+    )
+
+
+def simulate_customers(theta: Floats, rng: np.random.Generator) -> Floats:
+    """One draw of nu (the rate of a customer's orders) for each row of theta (n, 3)."""
+    return rng.standard_gamma(theta[..., 1]) / theta[..., 2]
+
+
+def simulate_orders(p: Floats, nu: Floats, rng: np.random.Generator) -> Floats:
+    """One order for each element: Gamma(p, rate nu)."""
+    return rng.standard_gamma(p) / nu

@@ -1,0 +1,126 @@
+"""Customer equity: what all present customers are worth, and where its uncertainty comes from.
+
+Var(total) = Var(E[total | parameters]) + E[Var(total | parameters)]. The first part is split over
+purchase parameters, spend parameters and the discount rate, in proportion to the variance when only
+one of them is drawn; the second over behaviour (when and whether customers buy) and order sizes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.numerics.arrays import Floats
+from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.value.discount import DiscountCurve
+from cxmodels.value.expectation import (
+    discounted_by_draw,
+    discounted_if_alive,
+    p_alive,
+    spend,
+)
+from cxmodels.value.histories import Histories
+from cxmodels.value.outcomes import Parameters
+from cxmodels.value.terms import Terms
+
+CELLS = 2_000_000
+SOURCES = (
+    "purchase parameters",
+    "spend parameters",
+    "discount rate",
+    "behaviour of customers",
+    "size of orders",
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """(d,) expected totals under draws: of all parameters, and of one kind with the rest fixed."""
+
+    every: Floats
+    purchases: Floats
+    spend: Floats
+    rate: Floats
+
+
+def expected_totals(
+    family: PurchaseFamily,
+    theta: tuple[Floats, Floats],
+    drawn: Parameters,
+    seen: Histories,
+    curve: DiscountCurve,
+    paid_share: float,
+) -> Totals:
+    """Sums over customers of expected residual value under each draw; theta: the estimates."""
+    fixed = discounted_if_alive(family, theta[0], seen, curve)
+    ahead = discounted_by_draw(
+        family, drawn.purchases, seen, curve, np.full(len(drawn), curve.rate)
+    )
+    varied = np.ptp(drawn.rates) > 0
+    at_rates = ahead
+    if varied:
+        at_rates = discounted_by_draw(family, drawn.purchases, seen, curve, drawn.rates)
+    weight = seen.weight * seen.margin * paid_share
+    sums = np.zeros((3, len(drawn)))
+    step = max(1, CELLS // len(drawn))
+    for start in range(0, seen.size, step):
+        part = slice(start, start + step)
+        group, w = seen.group[part], weight[part]
+        alive = p_alive(family, drawn.purchases[:, None, :], seen, part)
+        orders = spend(drawn.spend[:, None, :], seen, part)
+        alive_0, orders_0 = p_alive(family, theta[0], seen, part), spend(theta[1], seen, part)
+        sums[0] += (alive * at_rates[:, group] * orders) @ w
+        sums[1] += (alive * ahead[:, group]) @ (orders_0 * w)
+        sums[2] += orders @ (alive_0 * fixed[group] * w)
+    rate = np.zeros(len(drawn))
+    if varied:
+        middle = np.broadcast_to(theta[0], drawn.purchases.shape)
+        under = discounted_by_draw(family, middle, seen, curve, drawn.rates)
+        every = slice(0, seen.size)
+        worth = p_alive(family, theta[0], seen, every) * spend(theta[1], seen, every) * weight
+        rate = under @ np.bincount(seen.group, weights=worth, minlength=seen.alive_x.size)
+    return Totals(sums[0], sums[1], sums[2], rate)
+
+
+def shares(totals: Totals, behaviour: float, orders: float) -> tuple[float, Floats]:
+    """Variance of the total, and the share (5,) of each of SOURCES; they sum to 1.
+
+    behaviour, orders: variance of the total given the parameters, from when customers buy and
+    from how much. Infinite variances give an infinite total and missing shares.
+    """
+    if not (np.isfinite(totals.every).all() and np.isfinite(behaviour + orders)):
+        return np.inf, np.full(len(SOURCES), np.nan)
+    alone = np.array([totals.purchases.var(), totals.spend.var(), totals.rate.var()])
+    between = totals.every.var() * alone / max(alone.sum(), 1e-300)
+    parts = np.concatenate([between, [behaviour, orders]])
+    total = float(parts.sum())
+    return total, parts / total if total > 0 else np.zeros(len(SOURCES))
+
+
+def equity_table(
+    estimate: float,
+    interval: tuple[float, float],
+    variance: tuple[float, Floats],
+    customers: int,
+    terms: Terms,
+) -> pd.DataFrame:
+    """Total with interval, then one row for each source of its uncertainty."""
+    total, share = variance
+    rows = [
+        {
+            "item": "customer equity",
+            "estimate": estimate,
+            "lower": interval[0],
+            "upper": interval[1],
+            "std_dev": np.sqrt(total),
+            "variance_share": 1.0,
+        }
+    ]
+    rows += [
+        {"item": source, "std_dev": np.sqrt(total * part), "variance_share": part}
+        for source, part in zip(SOURCES, share, strict=True)
+        if not (source == "discount rate" and terms.rate_sd == 0.0)
+    ]
+    table = pd.DataFrame(rows)
+    estimand = f"discounted margin of present customers over {terms.span}, new ones left out"
+    return table.assign(unit=terms.currency, customers=customers, estimand=estimand)

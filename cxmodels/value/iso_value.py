@@ -1,0 +1,53 @@
+"""Which mixes of frequency and recency are worth the same: residual value over both."""
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.data.units import Span
+from cxmodels.errors import OptionError
+from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.value.discount import DiscountCurve, Payment
+from cxmodels.value.expectation import resolution
+
+STEPS = 40
+
+
+def iso_value(
+    fit: FittedPurchases,
+    spend_fit: FittedSpend,
+    *,
+    T: float,
+    horizon: str | Span | None,
+    discount_rate: float,
+    margin: float = 1.0,
+    payment: str | Payment = Payment.CONTINUOUS,
+    most: int = 20,
+) -> pd.DataFrame:
+    """Residual value of customers aged T who spend like the population.
+
+    Args: T: time since the first purchase in the fit's unit; horizon, discount_rate, margin,
+    payment: as in `lifetime_value`; most: largest frequency.
+    Returns: frequency, recency (time from first to last purchase), value (money).
+    """
+    if not T > 0 or most < 1:
+        raise OptionError(f"T and most must be above 0, got {T} and {most}")
+    curve = DiscountCurve.of(
+        horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=fit.end
+    )
+    family, theta = fit.family, fit.theta
+    frequency = np.arange(1.0, most + 1)
+    recency = np.linspace(0.0, T, STEPS + 1)[1:]
+    alive = family.alive(theta, frequency, np.float64(T))
+    scheme = curve.scheme(resolution(family, alive))
+    ahead = family.purchase_rate(alive[:, None, :], scheme.times) @ scheme.weights[:, 0]
+    x, t_x = np.meshgrid(frequency, recency, indexing="ij")
+    p_alive = np.exp(family.log_p_alive(theta, x, t_x, np.full_like(x, T)))
+    order = margin * spend_fit.paid_share * spend_fit.mean_spend
+    return pd.DataFrame(
+        {
+            "frequency": x.ravel().astype(np.int64),
+            "recency": t_x.ravel(),
+            "value": (p_alive * ahead[:, None] * order).ravel(),
+        }
+    )

@@ -1,0 +1,348 @@
+"""What each customer and the whole base are worth: discounted margin, with honest intervals.
+
+Residual value is what a *present* customer still brings; lifetime value is that of a *new* one, its
+first purchase included. They never share a column. Point estimates stand at the fitted parameters;
+intervals come from joint draws of parameters, lifetime, purchases and spend.
+"""
+
+from dataclasses import dataclass, replace
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.units import Span
+from cxmodels.errors import OptionError
+from cxmodels.numerics.arrays import Floats
+from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.value import expectation
+from cxmodels.value.concentration import concentration_table, lorenz_table
+from cxmodels.value.discount import DiscountCurve, Payment
+from cxmodels.value.equity import equity_table, expected_totals, shares
+from cxmodels.value.histories import Histories
+from cxmodels.value.new_customer import new_customer_table
+from cxmodels.value.outcomes import Parameters, outcomes, simulate_paths, simulated_reach
+from cxmodels.value.terms import Margin, Terms, check_level, joint_draws, margins
+
+ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
+MOST_CELLS = 100_000_000
+DRAWS = (200, 1000)
+EXACT_DRAWS = 200  # draws under which expected totals are worked out
+RANKED_CELLS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Value:
+    """The value of a customer base.
+
+    customers: one row a customer: customer_id, p_alive, expected_purchases (within the horizon, if
+    it is finite), discounted_purchases, expected_spend (per purchase), residual_value with the
+    interval of the outcome (residual_value_lower, residual_value_upper), and p_below =
+    P(residual value <= `below`).
+    equity: the total with its interval, then its sources of uncertainty (they sum to 1).
+    concentration, lorenz: of expected residual value. new_customer: lifetime_value of a new one.
+    assumptions: item, value. notes: what a reader has to know, in sentences.
+    """
+
+    customers: pd.DataFrame
+    equity: pd.DataFrame
+    concentration: pd.DataFrame
+    lorenz: pd.DataFrame
+    new_customer: pd.DataFrame
+    assumptions: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        total, share = self.equity.iloc[0], self.concentration
+        new, unit = self.new_customer.iloc[0], total["unit"]
+        top = share.iloc[min(2, len(share) - 1)]
+        return "\n".join(
+            [
+                f"Customer equity {total['estimate']:,.0f} {unit} "
+                f"({total['lower']:,.0f} to {total['upper']:,.0f}), {total['customers']:,} customers",
+                f"{top['group']}: {top['share']:.0%} ({top['lower']:.0%} to {top['upper']:.0%})",
+                f"lifetime value of a new customer {new['lifetime_value']:,.2f} {unit} "
+                f"({new['lower']:,.2f} to {new['upper']:,.2f})",
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}</p>" for line in repr(self).splitlines())
+        shown = self.equity.drop(columns=["estimand"]).to_html(index=False, na_rep="")
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<div><b>Value of the customer base</b>{lines}{shown}<ul>{notes}</ul></div>"
+
+
+def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a valuation by name
+    fit: FittedPurchases,
+    spend_fit: FittedSpend,
+    base: CustomerBase,
+    *,
+    horizon: str | Span | None,
+    discount_rate: float,
+    margin: Margin = 1.0,
+    payment: str | Payment = Payment.CONTINUOUS,
+    level: float = 0.9,
+    below: float = 0.0,
+    draws: int | None = None,
+    seed: int = 1,
+    discount_rate_sd: float = 0.0,
+    currency: str | None = None,
+) -> Value:
+    """Values every present customer, the base as a whole, and a new customer.
+
+    Args:
+        fit, spend_fit: fitted purchase and spend models; base: customers, in the unit of `fit`.
+        horizon: such as "36M", counted from the base's end; None for all future.
+        discount_rate: annual and effective, 0.10 for 10 per cent; discount_rate_sd: its standard
+            deviation where it is uncertain.
+        margin: share of revenue kept, one for all or one per customer (a Series by customer_id).
+        payment: when purchases are paid: "continuous" (on their own date), or at the "start",
+            "middle" or "end" of their month.
+        level: width of intervals; below: amount of `p_below`, 0 for "brings nothing more".
+        draws: joint draws, 1,000 if None (down to 200 on very large bases); seed: of all chance.
+        currency: of the amounts; the base's own if None.
+
+    Errors: OptionError for a term that makes no sense, DataError for margins that are none.
+
+    >>> import cxmodels as cx
+    >>> base = cx.customer_base(cx.samples.cdnow(), customer="customer_id", time="date",
+    ...                         amount="amount", unit="week", end="1997-09-30", currency="USD")
+    >>> value = cx.lifetime_value(cx.BGNBD().fit(base), cx.GammaGamma().fit(base), base,
+    ...                           horizon="12M", discount_rate=0.10, margin=0.30, draws=200)
+    >>> round(float(value.equity["estimate"].iloc[0]), -2)
+    22400.0
+    """
+    if base.unit is not fit.unit:
+        raise OptionError(f"the fit is in {fit.unit.value}s, the base in {base.unit.value}s")
+    if not discount_rate_sd >= 0.0:
+        raise OptionError(f"discount_rate_sd must be 0 or above, got {discount_rate_sd}")
+    curve = DiscountCurve.of(
+        horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=base.end
+    )
+    terms = Terms(
+        curve=curve,
+        horizon=None if horizon is None else Span.parse(horizon),
+        margin=margins(margin, base),
+        below=float(below),
+        level=check_level(level),
+        rate_sd=float(discount_rate_sd),
+        seed=seed,
+        currency=currency or base.currency or spend_fit.currency or "",
+    )
+    return _valued(fit, spend_fit, base, terms, draws)
+
+
+def _valued(
+    fit: FittedPurchases,
+    spend_fit: FittedSpend,
+    base: CustomerBase,
+    terms: Terms,
+    draws: int | None,
+) -> Value:
+    seen = Histories.of(base, terms.margin)
+    count = draws or int(np.clip(MOST_CELLS // seen.size, *DRAWS))
+    if count < 2:
+        raise OptionError(f"draws must be 2 or more, got {draws}")
+    drawn = joint_draws(fit, spend_fit, terms, count)
+    theta, paid = (fit.theta, spend_fit.theta), spend_fit.paid_share
+    few = drawn.rows(slice(0, EXACT_DRAWS))
+    totals = expected_totals(fit.family, theta, few, seen, terms.curve, paid)
+    customers = _expected_customers(fit, spend_fit, base, seen, terms)
+    found = _simulated(fit, spend_fit, seen, terms, drawn)
+    customers = customers.assign(**{name: ends for name, ends in found.by_customer.items()})
+    variance = shares(totals, found.behaviour, found.orders)
+    ends = _total_interval(found, totals, terms)
+    estimate = float(customers["residual_value"].sum())
+    value = _residual(fit, theta, seen, terms.curve, paid)
+    ranked = _residual_by_draw(fit, drawn, seen, terms, paid)
+    return Value(
+        customers=customers,
+        equity=equity_table(estimate, ends, variance, base.customers, terms),
+        concentration=concentration_table(value, ranked, seen.weight, terms.tails),
+        lorenz=lorenz_table(value, ranked, seen.weight, terms.tails),
+        new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
+        assumptions=_assumptions(fit, base, terms, count),
+        notes=_notes(fit, spend_fit, found.one_by_one),
+    )
+
+
+def _residual(
+    fit: FittedPurchases,
+    theta: tuple[Floats, Floats],
+    seen: Histories,
+    curve: DiscountCurve,
+    paid: float,
+) -> Floats:
+    """(m,) expected residual value of each history at the estimates."""
+    every = slice(0, seen.size)
+    ahead = expectation.discounted_if_alive(fit.family, theta[0], seen, curve)[seen.group]
+    alive = expectation.p_alive(fit.family, theta[0], seen, every)
+    return seen.margin * alive * ahead * expectation.spend(theta[1], seen, every) * paid
+
+
+def _residual_by_draw(
+    fit: FittedPurchases, drawn: Parameters, seen: Histories, terms: Terms, paid: float
+) -> Floats:
+    """(d, m) the same under draws, as many as can be ranked quickly."""
+    some = drawn.rows(slice(0, int(np.clip(RANKED_CELLS // seen.size, 20, EXACT_DRAWS))))
+    every = slice(0, seen.size)
+    rates = np.full(len(some), terms.curve.rate)
+    value = expectation.discounted_by_draw(fit.family, some.purchases, seen, terms.curve, rates)
+    value = value[:, seen.group]
+    value *= expectation.p_alive(fit.family, some.purchases[:, None, :], seen, every)
+    value *= expectation.spend(some.spend[:, None, :], seen, every)
+    value *= seen.margin * paid
+    return np.where(np.isfinite(value), value, np.finfo(np.float64).max / 1e9)
+
+
+def _expected_customers(
+    fit: FittedPurchases,
+    spend_fit: FittedSpend,
+    base: CustomerBase,
+    seen: Histories,
+    terms: Terms,
+) -> pd.DataFrame:
+    every = slice(0, seen.size)
+    alive = expectation.p_alive(fit.family, fit.theta, seen, every)
+    spend = expectation.spend(spend_fit.theta, seen, every) * spend_fit.paid_share
+    ahead = expectation.discounted_if_alive(fit.family, fit.theta, seen, terms.curve)[seen.group]
+    columns = {"customer_id": base.table["customer_id"].to_numpy(), "p_alive": alive[seen.row]}
+    if np.isfinite(terms.curve.length):
+        updated = fit.family.alive(fit.theta, seen.alive_x, seen.alive_T)
+        count = fit.family.expected_purchases(updated, terms.curve.length)[seen.group]
+        columns["expected_purchases"] = (alive * count)[seen.row]
+    columns["discounted_purchases"] = (alive * ahead)[seen.row]
+    columns["expected_spend"] = spend[seen.row]
+    columns["residual_value"] = (seen.margin * alive * ahead * spend)[seen.row]
+    return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What simulation adds: intervals by customer (n,), totals by draw (d,) where every customer was
+    simulated alone, and the variance of the total given the parameters."""
+
+    by_customer: dict[str, Floats]
+    totals: Floats
+    behaviour: float
+    orders: float
+    one_by_one: bool
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A slice of histories over its draws: ends (3, part), total (d,), variances."""
+
+    ends: Floats
+    total: Floats
+    variance: float
+    behaviour: float
+
+
+def _simulated(
+    fit: FittedPurchases,
+    spend_fit: FittedSpend,
+    seen: Histories,
+    terms: Terms,
+    drawn: Parameters,
+) -> Simulated:
+    alone = seen.row.size * len(drawn) <= ONE_BY_ONE
+    units = seen.each() if alone else seen
+    paths = simulate_paths(
+        fit.family,
+        drawn,
+        units,
+        terms.curve,
+        paid_share=spend_fit.paid_share,
+        seed=terms.seed,
+    )
+    tail = _tail(fit, units, terms)
+    paths = replace(paths, purchases=paths.purchases * tail, spend=paths.spend * tail)
+    order = expectation.spend(spend_fit.theta, units, slice(0, units.size))
+    order = order * spend_fit.paid_share * units.margin
+    order = np.where(np.isfinite(order), order, 0.0)
+
+    def reduce(part: slice, revenue: Floats, purchases: Floats) -> Reduced:
+        worth, weight = revenue * units.margin[part], units.weight[part]
+        rows = np.ascontiguousarray(worth.T)
+        ends = np.quantile(rows, terms.tails, axis=1, overwrite_input=True)
+        nothing = (worth <= terms.below).mean(axis=0)
+        return Reduced(
+            np.concatenate([ends, nothing[None]]),
+            worth @ weight,
+            float(worth.var(axis=0) @ weight),
+            float((purchases.var(axis=0) * order[part] ** 2) @ weight),
+        )
+
+    parts = outcomes(fit.family, drawn, units, paths, seed=terms.seed, reduce=reduce)
+    ends = np.concatenate([found.ends for _, found in parts], axis=1)[:, units.row]
+    variance = sum(found.variance for _, found in parts)
+    behaviour = min(sum(found.behaviour for _, found in parts), variance)
+    names = ("residual_value_lower", "residual_value_upper", "p_below")
+    return Simulated(
+        by_customer=dict(zip(names, ends, strict=True)),
+        totals=np.sum([found.total for _, found in parts], axis=0),
+        behaviour=behaviour,
+        orders=variance - behaviour,
+        one_by_one=alone,
+    )
+
+
+def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats | float:
+    """What comes after the end of simulated futures, as a factor (g,) of 1.001 at the most."""
+    reach = simulated_reach(terms.curve)
+    if reach >= terms.curve.reach:
+        return 1.0
+    whole = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.curve)
+    cut = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.ending(reach))
+    return whole / cut
+
+
+def _total_interval(found: Simulated, totals: object, terms: Terms) -> tuple[float, float]:
+    """Interval of the total outcome: simulated, or expected totals plus a normal sum of outcomes."""
+    if found.one_by_one:
+        lower, upper = np.quantile(found.totals, terms.tails)
+        return float(lower), float(upper)
+    every: Floats = totals.every  # type: ignore[attr-defined]
+    rng = np.random.default_rng([terms.seed, 5])
+    noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
+    lower, upper = np.quantile(np.maximum(every + noise, 0.0), terms.tails)
+    return float(lower), float(upper)
+
+
+def _assumptions(
+    fit: FittedPurchases, base: CustomerBase, terms: Terms, draws: int
+) -> pd.DataFrame:
+    margin = terms.margin
+    same = float(np.ptp(margin)) == 0.0
+    shown = f"{margin[0]:.1%}" if same else f"{margin.min():.1%} to {margin.max():.1%}"
+    rate = f"{terms.curve.rate:.2%} a year, effective"
+    if terms.rate_sd:
+        rate += f", standard deviation {terms.rate_sd:.2%}"
+    items = [
+        ("valued as of", base.end.isoformat() if base.end else "end of the base"),
+        ("horizon", terms.span),
+        ("discount rate", rate),
+        ("margin", f"{shown} of revenue"),
+        ("payment", terms.curve.payment.value),
+        ("customers", f"{base.customers:,}"),
+        ("interval", f"{terms.level:.0%}, from {draws:,} joint draws"),
+        ("p_below", f"P(residual value <= {terms.below:g} {terms.currency}".rstrip() + ")"),
+        ("purchases", f"{fit.family.name}, time in {fit.unit.value}s"),
+        ("spend", "Gamma-Gamma, independent of how often a customer buys"),
+        ("left out", "new customers, costs beyond the margin, referrals"),
+    ]
+    return pd.DataFrame(items, columns=["item", "value"])
+
+
+def _notes(fit: FittedPurchases, spend_fit: FittedSpend, one_by_one: bool) -> tuple[str, ...]:
+    said = [*fit.notes, *spend_fit.notes]
+    if not one_by_one:
+        said.append(
+            "The interval of the total adds a normal sum of independent customers to the draws of "
+            "the parameters, because the base is too large to simulate every customer alone."
+        )
+    return tuple(said)

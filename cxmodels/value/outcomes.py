@@ -1,0 +1,141 @@
+"""Simulated futures: what each customer will bring, parameter by parameter and order by order.
+
+Given alive, a future is a list of purchase times; its discounted orders sum to
+(gamma + sum of past orders) S / G with S = sum of d(t_j) Gamma(p) over paid purchases and
+G ~ Gamma(q + p x), the customer's own level of spend. S is simulated once for each owner of a path:
+every customer in a small base, every distinct (x, T) in a large one, where customers that share
+(x, T) share S in their own intervals (sums over customers are then not taken from S).
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from cxmodels.numerics.arrays import Floats
+from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.value.discount import DiscountCurve
+from cxmodels.value.histories import Histories
+
+FAR = 1e-3  # discount factor at which a simulated future ends; what comes later is scaled in
+PATHS = 200_000  # futures simulated at once by each of two threads
+CELLS = 2_000_000  # draws times histories at once in each of two threads: 16 MB an array
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Joint draws: purchases (d, k), spend (d, 3), annual discount rate (d,)."""
+
+    purchases: Floats
+    spend: Floats
+    rates: Floats
+
+    def __len__(self) -> int:
+        return len(self.rates)
+
+    def rows(self, part: slice) -> "Parameters":
+        """Some of the draws."""
+        return Parameters(self.purchases[part], self.spend[part], self.rates[part])
+
+
+@dataclass(frozen=True)
+class Paths:
+    """(d, g) for each draw and owner of a path: discounted purchases, and discounted spend S."""
+
+    purchases: Floats
+    spend: Floats
+
+
+def simulated_reach(curve: DiscountCurve) -> float:
+    """How far futures are simulated: the horizon, or where money is worth a thousandth."""
+    return float(min(curve.reach, -np.log(FAR) / max(curve.force, 1e-12)))
+
+
+def simulate_paths(
+    family: PurchaseFamily,
+    drawn: Parameters,
+    seen: Histories,
+    curve: DiscountCurve,
+    *,
+    paid_share: float,
+    seed: int,
+) -> Paths:
+    """Futures of customers alive now, one for each draw and (x, T) of `seen`."""
+    step = max(1, PATHS // seen.alive_x.size)
+    slices = [slice(start, start + step) for start in range(0, len(drawn), step)]
+    seeds = np.random.SeedSequence(seed).spawn(len(slices))
+
+    def part(rows: slice, sequence: np.random.SeedSequence) -> Paths:
+        rng = np.random.default_rng(sequence)
+        return _paths(family, drawn.rows(rows), seen, curve, paid_share, rng)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(part, slices, seeds))
+    return Paths(
+        np.concatenate([item.purchases for item in found]),
+        np.concatenate([item.spend for item in found]),
+    )
+
+
+def _paths(
+    family: PurchaseFamily,
+    drawn: Parameters,
+    seen: Histories,
+    curve: DiscountCurve,
+    paid_share: float,
+    rng: np.random.Generator,
+) -> Paths:
+    alive = family.alive(drawn.purchases[:, None, :], seen.alive_x, seen.alive_T)
+    shape = alive.shape[:2]
+    found = family.simulate(alive.reshape(-1, alive.shape[-1]), simulated_reach(curve), rng)
+    draw = found.customer // shape[1]
+    worth = curve.factor(found.time, drawn.rates[draw])
+    orders = worth * rng.standard_gamma(drawn.spend[draw, 0])
+    if paid_share < 1.0:
+        orders *= rng.random(orders.size) < paid_share
+    size = shape[0] * shape[1]
+    purchases = np.bincount(found.customer, weights=worth, minlength=size)
+    spend = np.bincount(found.customer, weights=orders, minlength=size)
+    return Paths(purchases.reshape(shape), spend.reshape(shape))
+
+
+def outcomes(
+    family: PurchaseFamily,
+    drawn: Parameters,
+    seen: Histories,
+    paths: Paths,
+    *,
+    seed: int,
+    reduce: Callable[[slice, Floats, Floats], Result],
+) -> list[tuple[slice, Result]]:
+    """Simulated revenue and discounted purchases of every history, reduced slice by slice.
+
+    `reduce` takes a slice of the histories, revenue (d, part) and discounted purchases (d, part);
+    both are 0 under the draws in which the customer has left already.
+    """
+    shared = seen.alive_x.size < seen.size
+    distinct, place = np.unique(seen.orders, return_inverse=True)
+    p, q, gamma = (drawn.spend[:, [k]] for k in range(3))
+    levels = np.random.default_rng([seed, 1]).standard_gamma(q + p * distinct) if shared else None
+    step = max(1, CELLS // len(drawn))
+    slices = [slice(start, start + step) for start in range(0, seen.size, step)]
+    seeds = np.random.SeedSequence([seed, 2]).spawn(len(slices))
+
+    def work(part: slice, sequence: np.random.SeedSequence) -> tuple[slice, Result]:
+        rng = np.random.default_rng(sequence)
+        past = (seen.x[part], seen.t_x[part], seen.T[part])
+        log_p = family.log_p_alive(drawn.purchases[:, None, :], *past)
+        here = rng.random(log_p.shape) < np.exp(log_p)
+        orders = seen.orders[part]
+        level = rng.standard_gamma(q + p * orders) if levels is None else levels[:, place[part]]
+        scale = gamma + orders * seen.mean[part]
+        group = seen.group[part]
+        revenue = np.where(here, scale * paths.spend[:, group] / level, 0.0)
+        return part, reduce(part, revenue, np.where(here, paths.purchases[:, group], 0.0))
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, slices, seeds))

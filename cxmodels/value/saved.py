@@ -1,0 +1,51 @@
+"""Reads back a fitted model that was saved as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cxmodels.errors import DataError, Problem
+from cxmodels.likelihood.fitted import FORMAT, VERSION
+from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.fitted import FittedPurchases, read_purchases
+from cxmodels.spend.fitted import FittedSpend, read_spend
+
+FAMILIES = {"BGNBD": BGNBD}
+
+
+def load(path: str | Path) -> FittedPurchases | FittedSpend:
+    """The fit that `fit.save(path)` wrote; it has posterior draws in place of the data.
+
+    Raises: DataError where the file is missing, no model, or of a newer version.
+    """
+    source = Path(path)
+    stored = _read(source)
+    problem = _problem(stored)
+    if problem is None:
+        try:
+            if stored["kind"] == "spend":
+                return read_spend(stored)
+            return read_purchases(FAMILIES[stored["family"]](), stored)
+        except (KeyError, TypeError, ValueError) as error:
+            problem = Problem(f"a part of the model is missing or broken: {error}")
+    raise DataError(source.name, [problem])
+
+
+def _read(source: Path) -> Any:
+    try:
+        return json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(source.name, [Problem("the file does not exist")]) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(source.name, [Problem(f"not a JSON file: {error}")]) from None
+
+
+def _problem(stored: Any) -> Problem | None:
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        return Problem("not a model saved by cxmodels", remedy="Save one with fit.save(path).")
+    if not isinstance(stored.get("version"), int) or stored["version"] > VERSION:
+        newer = f"written in format version {stored.get('version')}, this is version {VERSION}"
+        return Problem(newer, remedy="Update cxmodels to read it.")
+    if stored.get("kind") not in ("purchases", "spend"):
+        return Problem(f"holds a model of kind {stored.get('kind')!r}, not purchases or spend")
+    return None
