@@ -9,21 +9,25 @@ The hypergeometric forms (Abramowitz and Stegun 1964, 15.3.1) are 0/0 at a = 1, 
 z, and library code for 2F1 is wrong without notice in places. Two routes replace them. With
 w = z / (1 + z) both are averages over a negative binomial count m ~ NB(A, w) of terms in
 c_m = E[(1-p)^m]: M = E[c_m], K = E[c_0 + ... + c_(m-1)]; all terms are positive: none cancels.
-Where that series would be long, the integral is taken in the logit of p around its peak by
-the trapezoid rule, which converges exponentially.
+For large z, M is a sum of two short series in 1 / (1 + z) (15.3.8), kept where they do not cancel.
+Elsewhere the integral is taken in the logit of p around its peak by the trapezoid rule, which
+converges exponentially.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import special
 
-from cxmodels.numerics.arrays import Floats, Number
+from cxmodels.numerics.arrays import Floats, Ints, Number
 
 NODES = np.linspace(0.0, 1.0, 321)
 TAIL = 36.0  # exp(-36) is below the resolution of a double
 CHUNK = 4096  # values at a time: what stays in the processor's cache
 LONGEST_SERIES = 2000.0  # terms; from here the integral is cheaper
+LARGE = 4.0  # z from which the series in 1 / (1 + z) is the shorter one
+LARGE_TERMS = 60
+LOST = 1e-11  # relative error from which cancelled digits send a value to the integral
 
 LogIntegrand = Callable[[Floats, Floats], Floats]
 
@@ -58,18 +62,48 @@ def _evaluate(log_f: LogIntegrand, A: Number, a: Number, b: Number, z: Number) -
     A, a, b, z = (np.broadcast_to(v, shape).ravel().astype(np.float64) for v in (A, a, b, z))
     with np.errstate(divide="ignore"):  # z = 0: one term
         terms = A * z + 8.0 * np.sqrt(A * z * (1.0 + z)) + TAIL / np.log1p(1.0 / z) + 8.0
-    short = (terms < LONGEST_SERIES) & (A * np.log1p(z) < 600.0)
-    value = np.empty(A.shape)
-    order = np.flatnonzero(short)[np.argsort(terms[short])]
-    for start in range(0, order.size, CHUNK):
-        part = order[start : start + CHUNK]
+    value = np.full(A.shape, np.nan)
+    if log_f is _power:
+        for part in _chunks(np.flatnonzero(z > LARGE)):
+            value[part] = _large(A[part], a[part], b[part], z[part])
+    short = np.isnan(value) & (terms < LONGEST_SERIES) & (A * np.log1p(z) < 600.0)
+    for part in _chunks(np.flatnonzero(short)[np.argsort(terms[short])]):
         most = int(terms[part[-1]])
         value[part] = _series(log_f, (A[part], a[part], b[part], z[part]), most)
-    order = np.flatnonzero(~short)
-    for start in range(0, order.size, CHUNK):
-        part = order[start : start + CHUNK]
+    for part in _chunks(np.flatnonzero(np.isnan(value))):
         value[part] = _integral(log_f, (A[part], a[part], b[part], z[part]))
     return value.reshape(shape)
+
+
+def _chunks(order: Ints) -> Iterator[Ints]:
+    return (order[start : start + CHUNK] for start in range(0, order.size, CHUNK))
+
+
+def _large(A: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
+    """log M by Abramowitz and Stegun 15.3.8; NaN where the two series cancel or do not end."""
+    v, c = 1.0 / (1.0 + z), a + b
+    with np.errstate(all="ignore"):  # what is not finite becomes NaN
+        scale = special.gammaln(c) + np.array([A, a]) * np.log(v)
+        scale += special.gammaln([a - A, A - a]) - special.gammaln([a, A])
+        scale -= special.gammaln([c - A, b])
+        sign = special.gammasgn([a - A, A - a]) * special.gammasgn([c - A, b])
+        first, first_size = _ascending(A, b, A - a + 1.0, v)
+        second, second_size = _ascending(a, c - A, a - A + 1.0, v)
+        both = sign * np.exp(scale)
+        total = both[0] * first + both[1] * second
+        lost = 1e-15 * (np.abs(both[0]) * first_size + np.abs(both[1]) * second_size)
+        return np.where((lost < LOST * total), np.log(total), np.nan)
+
+
+def _ascending(a: Floats, b: Floats, c: Floats, v: Floats) -> tuple[Floats, Floats]:
+    """2F1(a, b; c; v) by its series, and the sum of its terms' sizes; NaN where it is too long."""
+    term, total, size = np.ones_like(v), np.ones_like(v), np.ones_like(v)
+    for n in range(LARGE_TERMS):
+        term = term * ((a + n) * (b + n) / ((c + n) * (n + 1.0)) * v)
+        total += term
+        size += np.abs(term)
+    ended = np.abs(term) < 1e-14 * np.abs(total)
+    return np.where(ended, total, np.nan), size
 
 
 def _series(log_f: LogIntegrand, parameters: tuple[Floats, ...], most: int) -> Floats:
