@@ -126,4 +126,4 @@ def round_levels(low: float, high: float, count: int) -> list[float]:
     power = math.floor(math.log10(high))
     powers = range(power - count // len(_ROUND) - 1, power + 1)
     steps = [factor * 10.0**place for place in powers for factor in _ROUND]
-    return [step for step in steps if low < step < high][-count:]
+    return [step for step in steps if max(low, 0.0) < step < high][-count:]

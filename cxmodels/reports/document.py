@@ -62,7 +62,7 @@ class Table:
 class Drawn(Protocol):
     """What an altair chart offers here: its Vega-Lite description."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, validate: bool = True) -> dict[str, Any]:
         """The Vega-Lite description."""
         ...
 
@@ -82,7 +82,7 @@ class Chart:
     @classmethod
     def of(cls, drawn: Drawn, *, description: str = "") -> "Chart":
         """The block for an altair chart; its title and subtitle become text of the report."""
-        spec = drawn.to_dict()
+        spec = drawn.to_dict(validate=False)  # checked when drawn; twice costs seconds
         title = spec.pop("title", {})
         parts = title if isinstance(title, dict) else {"text": title}
         text, subtitle = _line(parts.get("text", "")), _line(parts.get("subtitle", ""))

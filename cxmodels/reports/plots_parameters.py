@@ -15,7 +15,8 @@ with report_extra():
 
 _POINTS = 120
 _TAIL = 0.002  # the share of draws left out at each end of the drawn axis
-_WIDTH, _HEIGHT = 322, 120
+_WIDE, _NARROW, _HEIGHT = 322, 205, 110  # two panels a row, or three where there are many
+_FEW = 4
 
 
 def parameter_posterior(
@@ -33,7 +34,10 @@ def parameter_posterior(
         _panel(str(name), part["value"].to_numpy(dtype=float), best.get(str(name)), labels)
         for name, part in data.groupby("parameter", sort=False)
     ]
-    chart = alt.concat(*(panels or [nothing_to_show()]), columns=2)
+    few = len(panels) <= _FEW
+    for panel in panels:
+        panel.width = _WIDE if few else _NARROW
+    chart = alt.concat(*(panels or [nothing_to_show()]), columns=2 if few else 3)
     draws = int(data.groupby("parameter").size().max()) if len(data) else 0
     title = "What the data say about each parameter"
     return theme.finish(
@@ -68,7 +72,7 @@ def _panel(name: str, draws: np.ndarray, best: float | None, labels: Labels) -> 
     axis = alt.X(
         "value:Q",
         scale=alt.Scale(zero=False, nice=False),
-        axis=alt.Axis(title=None, tickCount=5, format=".4~g"),
+        axis=alt.Axis(title=None, tickCount=4, format=".4~g"),
     )
     up = alt.Y("density:Q", axis=None, scale=alt.Scale(zero=True))
     area = alt.Chart(records(inner)).mark_area(color=theme.BAND, opacity=0.85)
@@ -81,7 +85,7 @@ def _panel(name: str, draws: np.ndarray, best: float | None, labels: Labels) -> 
         )
     words = interval(float(np.median(draws)), lower, upper, Kind.NUMBER)
     title = alt.Title(f"{name}  {words}", fontSize=12.5, fontWeight=600, offset=6)
-    panel = layered(*layers, width=_WIDTH, height=_HEIGHT)
+    panel = layered(*layers, height=_HEIGHT)
     panel.title = title
     return panel
 

@@ -125,9 +125,16 @@ FRAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "change", ["empty", "one row", "nan", "infinite", "huge", "zero", "absent"]
-)
+SLOW = ("infinite", "huge", "zero", "absent")
+LIMITS = [
+    "empty",
+    "one row",
+    "nan",
+    *(pytest.param(change, marks=pytest.mark.slow) for change in SLOW),
+]
+
+
+@pytest.mark.parametrize("change", LIMITS)
 def test_tables_at_their_limits(change: str) -> None:
     full = tables()
     changes = {
