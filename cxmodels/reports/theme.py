@@ -31,6 +31,37 @@ WIDTH, HEIGHT = 680, 290
 Drawing = TypeVar("Drawing", alt.LayerChart, alt.ConcatChart)
 
 
+_AXIS: dict[str, Any] = {
+    "labelFontSize": 11.5,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+    "titleColor": SOFT,
+    "labelColor": SOFT,
+    "titlePadding": 10,
+    "labelPadding": 5,
+    "domainColor": "#aab3bf",
+    "tickColor": "#aab3bf",
+    "tickSize": 4,
+    "gridColor": GRID,
+    "labelOverlap": "greedy",
+    "labelSeparation": 6,
+}
+_LEGEND: dict[str, Any] = {
+    "orient": "top",
+    "direction": "horizontal",
+    "title": None,
+    "labelFontSize": 12,
+    "labelColor": INK,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+    "titleColor": SOFT,
+    "symbolSize": 110,
+    "columnPadding": 18,
+    "offset": 8,
+    "labelLimit": 400,
+}
+
+
 def config() -> dict[str, Any]:
     """The Vega-Lite configuration of every chart."""
     return {
@@ -39,37 +70,10 @@ def config() -> dict[str, Any]:
         "font": FONT,
         "padding": {"left": 4, "right": 12, "top": 6, "bottom": 4},
         "view": {"stroke": None},
-        "axis": {
-            "labelFontSize": 11.5,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "titleColor": SOFT,
-            "labelColor": SOFT,
-            "titlePadding": 10,
-            "labelPadding": 5,
-            "domainColor": "#aab3bf",
-            "tickColor": "#aab3bf",
-            "tickSize": 4,
-            "gridColor": GRID,
-            "labelOverlap": "greedy",
-            "labelSeparation": 6,
-        },
+        "axis": _AXIS,
         "axisX": {"grid": False},
         "axisY": {"domain": False, "ticks": False, "grid": True},
-        "legend": {
-            "orient": "top",
-            "direction": "horizontal",
-            "title": None,
-            "labelFontSize": 12,
-            "labelColor": INK,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "titleColor": SOFT,
-            "symbolSize": 110,
-            "columnPadding": 18,
-            "offset": 8,
-            "labelLimit": 400,
-        },
+        "legend": _LEGEND,
         "title": {
             "anchor": "start",
             "frame": "group",
