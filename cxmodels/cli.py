@@ -51,7 +51,10 @@ class Answer:
         return json.dumps(every, ensure_ascii=False, allow_nan=False, default=str)
 
 
-def _of_error(error: BaseException, debug: bool) -> Answer:
+KEPT = " The finished steps are kept; the same command resumes after them."
+
+
+def _of_error(error: BaseException, debug: bool, resumes: bool) -> Answer:
     """What went wrong, in words for the person with the spreadsheet."""
     text = str(error)
     facts: dict[str, Any] = {"message": text}
@@ -63,22 +66,27 @@ def _of_error(error: BaseException, debug: bool) -> Answer:
         return Answer("configuration", USAGE, text, facts)
     if isinstance(error, CxError):
         return Answer("failed", FAILED, text, facts)
+    kept = KEPT if resumes else ""
     if isinstance(error, KeyboardInterrupt):
-        text = "interrupted; the finished steps are kept, and the same command resumes after them"
-        return Answer("interrupted", FAILED, text, {"message": text})
-    kind = f"{type(error).__name__}: {error}".strip(": ")
-    text = f"the run stopped on an unexpected error, {kind}."
-    hint = " The finished steps are kept; the same command resumes after them."
-    hint += "" if debug else " Add --debug for the trace."
-    return Answer("failed", FAILED, text + hint, {"message": text})
+        return Answer("interrupted", FAILED, f"interrupted.{kept}", {"message": "interrupted"})
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        text = f"the system refused, {error.strerror}{place}."
+    else:
+        kind = f"{type(error).__name__}: {error}".strip(": ")
+        text = f"stopped on an unexpected error, {kind}."
+    hint = "" if debug else " Add --debug for the trace."
+    return Answer("failed", FAILED, text + kept + hint, {"message": text})
 
 
-def _answered(action: Callable[[], Answer], *, machine: bool, debug: bool = False) -> None:
+def _answered(
+    action: Callable[[], Answer], *, machine: bool, debug: bool, resumes: bool = False
+) -> None:
     """Carry out a command, say its answer, and leave with its exit code."""
     try:
         answer = action()
     except (Exception, KeyboardInterrupt) as error:
-        answer = _of_error(error, debug)
+        answer = _of_error(error, debug, resumes)
         if debug and not isinstance(error, CxError):
             traceback.print_exc()
         typer.echo(f"cxmodels: {answer.text}", err=True)
@@ -99,7 +107,7 @@ def demo(out: Out = None, json: Json = False, force: Force = False, debug: Debug
 
         return _refreshed(demo_config(out or Path("cxmodels-demo")), force)
 
-    _answered(action, machine=json, debug=debug)
+    _answered(action, machine=json, debug=debug, resumes=True)
 
 
 @app.command()
@@ -114,7 +122,7 @@ def refresh(
 
         return _refreshed(read_config(config, out=out), force)
 
-    _answered(action, machine=json, debug=debug)
+    _answered(action, machine=json, debug=debug, resumes=True)
 
 
 @app.command()

@@ -46,7 +46,11 @@ def outputs(space: Workspace) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A cell of a table as JSON: NaN and missing are null, dates are text."""
+    """A cell of a table as JSON: NaN, infinity and missing are null, dates and decimals text.
+
+    >>> [plain(cell) for cell in (1.5, float("nan"), pd.NaT, pd.Timestamp("1997-09-30"), "USD")]
+    [1.5, None, None, '1997-09-30 00:00:00', 'USD']
+    """
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if hasattr(value, "item"):

@@ -106,7 +106,11 @@ Currency = Annotated[str, AfterValidator(_currency)]
 
 
 def scored_over(horizon: str) -> str:
-    """The horizon of expected purchases: that of the value, or a year where that has no end."""
+    """The horizon of expected purchases: that of the value, or a year where that has no end.
+
+    >>> scored_over("36M"), scored_over("infinite")
+    ('36M', '12M')
+    """
     return _SCORED if horizon == INFINITE else horizon
 
 

@@ -30,7 +30,16 @@ def digest(path: Path) -> str:
 
 
 def to_json(value: Any) -> str:
-    """A value as JSON with sorted keys, one text for one value."""
+    """A value as JSON with sorted keys, one text for one value.
+
+    >>> print(to_json({"b": 1, "a": [0.1]}), end="")
+    {
+      "a": [
+        0.1
+      ],
+      "b": 1
+    }
+    """
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

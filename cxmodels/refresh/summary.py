@@ -86,10 +86,10 @@ def _back_test(manifest: Facts) -> str:
     inside = expected["lower"] <= actual["value"] <= expected["upper"]
     off = "" if bias is None else f" ({bias:+.1f} per cent"
     off += ")" if inside or not off else ", outside the interval)"
-    held = manifest["window"]["holdout_length"]
+    held = f"{round(manifest['window']['holdout_length'], 1):g} {manifest['window']['unit']}s"
     told = interval(expected["value"], expected["lower"], expected["upper"], Kind.COUNT)
     return (
-        f"{told} purchases expected in the {held:g} {manifest['window']['unit']}s held out, "
+        f"{told} purchases expected in the {held} held out, "
         f"{written(actual['value'], Kind.COUNT)} made{off}"
     )
 
@@ -115,9 +115,10 @@ def _equity(manifest: Facts) -> str:
 
 
 def _concentration(manifest: Facts) -> str:
-    rows = manifest["results"]["concentration"]
+    rows = [row for row in manifest["results"]["concentration"] if row["group"].startswith("top")]
     told = [
-        f"{row['group']} {interval(row['share'], row['lower'], row['upper'], Kind.SHARE)}"
+        f"the {row['group'].removesuffix(' of customers')} hold "
+        f"{interval(row['share'], row['lower'], row['upper'], Kind.SHARE)}"
         for row in rows
     ]
     return "; ".join(told)
@@ -127,7 +128,7 @@ def _new_customer(manifest: Facts) -> str:
     row = manifest["results"]["new_customer"]
     money = manifest["configuration"]["value"]["currency"]
     value = interval(row["lifetime_value"], row["lower"], row["upper"], Kind.MONEY, currency=money)
-    return f"{value} lifetime value"
+    return f"{value} lifetime value over the same horizon, first purchase in"
 
 
 def _set_aside(manifest: Facts) -> str:

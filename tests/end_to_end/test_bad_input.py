@@ -50,7 +50,7 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "dates unreadable": (lambda log: _with_dates(log, {5: "2024-02-31"}), "1 row"),
     "dates in the future": (lambda log: _with_dates(log, {5: "2924-02-20"}), "1 row"),
     "duplicate columns": (_repeated_column, "amount"),
-    "empty log": (lambda log: log.iloc[:0], "no rows"),
+    "empty log": (lambda log: log.iloc[:0], "empty"),
     "empty file": (lambda log: "", "log.csv"),
     "one customer": (lambda log: log[log["customer_id"] == "shopper-0000"], "customer"),
     "one transaction each": (lambda log: log.drop_duplicates("customer_id"), "second time"),
