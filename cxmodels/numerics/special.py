@@ -102,6 +102,8 @@ def _ascending(a: Floats, b: Floats, c: Floats, v: Floats) -> tuple[Floats, Floa
         term = term * ((a + n) * (b + n) / ((c + n) * (n + 1.0)) * v)
         total += term
         size += np.abs(term)
+        if n % 8 == 7 and (np.abs(term) < 1e-15 * np.abs(total)).all():
+            break
     ended = np.abs(term) < 1e-14 * np.abs(total)
     return np.where(ended, total, np.nan), size
 

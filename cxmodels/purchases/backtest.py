@@ -41,7 +41,7 @@ class Holdout:
         past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
         sample = fit.posterior(draws, seed=seed).values
         theta = np.concatenate([fit.theta[None], sample])[:, None, :]
-        expected = np.exp(family.log_p_alive(theta, *past))
+        expected = family.p_alive(theta, *past)
         expected *= family.expected_purchases(family.alive(theta, x, T), t)[:, group]
         rng = np.random.default_rng(seed)
         parts = [counts for _, counts in future_counts(family, sample, seen, float(t), rng)]

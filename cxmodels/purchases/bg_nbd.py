@@ -15,6 +15,7 @@ from scipy import special
 
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
+from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.special import log_beta_power_integral, log_beta_power_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective
@@ -57,19 +58,18 @@ def split(theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     return theta[..., 0], theta[..., 1], theta[..., 2], theta[..., 3]
 
 
-def log_p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
-    """log P(alive at T | x, t_x, T): FHL equation (7) divided as in Fader and Hardie (2008) note.
+def p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
+    """P(alive at T | x, t_x, T): Fader and Hardie (2008), "Computing P(alive) Using the BG/NBD".
 
+    One over one plus the odds of having left, a / (b+x-1) ((alpha+T) / (alpha+t_x))^(r+x).
     A one-time buyer (x = 0) has had no occasion to leave: 1 by construction.
     """
     r, alpha, a, b = split(theta)
-    repeat = x > 0
-    odds_gone = (
-        np.log(a)
-        - np.log(b + np.where(repeat, x, 1.0) - 1.0)
-        + (r + x) * (np.log1p(T / alpha) - np.log1p(t_x / alpha))
-    )
-    return np.where(repeat, -np.logaddexp(0.0, odds_gone), 0.0)
+    quiet = of_distinct(lambda T: np.log1p(T / alpha), T)
+    quiet = quiet - of_distinct(lambda t_x: np.log1p(t_x / alpha), t_x)
+    odds = of_distinct(lambda x: np.log(a) - np.log(b + np.maximum(x, 1.0) - 1.0), x)
+    alive: Floats = special.expit(-(odds + (r + x) * quiet))
+    return np.where(np.asarray(x) > 0, alive, 1.0)
 
 
 def alive(theta: Floats, x: Number, T: Number) -> Floats:
@@ -182,7 +182,7 @@ class BGNBD(PurchaseFamily):
         return BGNBDObjective.from_profiles(SPACE, profiles)
 
     alive = staticmethod(alive)
-    log_p_alive = staticmethod(log_p_alive)
+    p_alive = staticmethod(p_alive)
     survival = staticmethod(survival)
     expected_purchases = staticmethod(expected_purchases)
     purchase_rate = staticmethod(purchase_rate)

@@ -50,6 +50,7 @@ class BGNBDObjective:
     purchases_at: Floats  # their purchases
     recencies: Floats  # distinct t_x of repeaters
     repeaters: Repeaters
+    profiles: Profiles
 
     @classmethod
     def from_profiles(cls, space: Space, profiles: Profiles) -> "BGNBDObjective":
@@ -77,6 +78,7 @@ class BGNBDObjective:
                 T_place=T_place[repeat],
                 weight=weight[repeat],
             ),
+            profiles=profiles,
         )
 
     def starts(self) -> Floats:
@@ -89,8 +91,14 @@ class BGNBDObjective:
         return np.stack([r, alpha, a, b], axis=-1)
 
     def thinned(self, rows: int) -> "BGNBDObjective":
-        """The objective itself: compressed data are quick enough to climb from each start."""
-        return self
+        """Every k-th distinct history with its weight, so that about `rows` remain."""
+        step = self.profiles.T.size // max(1, rows)
+        if step < 2:
+            return self
+        part = slice(None, None, step)
+        seen = self.profiles
+        few = (seen.frequency[part], seen.recency[part], seen.T[part], seen.weight[part])
+        return BGNBDObjective.from_profiles(self.space, Profiles(*few, np.arange(few[0].size)))
 
     def log_likelihood(self, theta: Floats) -> Floats:
         """Log likelihood (...) at theta (..., 4); draws are shared among threads."""

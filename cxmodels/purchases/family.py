@@ -46,8 +46,8 @@ class PurchaseFamily(ABC):
         """The log likelihood of a customer base."""
 
     @abstractmethod
-    def log_p_alive(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
-        """log P(alive at T | x purchases, the last at t_x)."""
+    def p_alive(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
+        """P(alive at T | x purchases, the last at t_x)."""
 
     @abstractmethod
     def alive(self, theta: Floats, x: Number, T: Number) -> Floats:

@@ -106,7 +106,7 @@ class FittedPurchases(FittedModel):
         self._same_unit(base)
         counts, seen = np.atleast_1d(np.asarray(n, dtype=np.int64)), base.profiles
         x = seen.frequency.astype(np.float64)
-        p_alive = np.exp(self.family.log_p_alive(self.theta, x, seen.recency, seen.T))[:, None]
+        p_alive = self.family.p_alive(self.theta, x, seen.recency, seen.T)[:, None]
         updated = self.family.alive(self.theta, x, seen.T)[:, None, :]
         t = np.float64(self.length(horizon, base.end))
         pmf = p_alive * np.exp(self.family.log_pmf(updated, counts, t))

@@ -54,7 +54,7 @@ def _at_the_estimate(
     x, T, group = alive_groups(seen)
     updated, span = family.alive(theta, x, T), np.float64(t)
     past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
-    p_alive = np.exp(family.log_p_alive(theta, *past))
+    p_alive = family.p_alive(theta, *past)
     silent = p_no_purchase(family, updated, span)[group]
     return {
         "p_alive": p_alive,
@@ -75,7 +75,7 @@ def _quantiles(
     rng = np.random.default_rng(seed)
     for part, counts in future_counts(family, sample, seen, t, rng):
         past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
-        expected = np.exp(family.log_p_alive(sample[:, None, :], *past))
+        expected = family.p_alive(sample[:, None, :], *past)
         expected *= if_alive[:, group[part]]
         ends[:2, part] = np.quantile(expected, tails, axis=0)
         ends[2:, part] = np.quantile(counts, tails, axis=0, method="inverted_cdf")

@@ -56,6 +56,6 @@ def future_counts(
     for start in range(0, seen.T.size, step):
         part = slice(start, start + step)
         past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
-        log_p = family.log_p_alive(theta[:, None, :], *past)
-        still = rng.random(log_p.shape) < np.exp(log_p)
+        chance = family.p_alive(theta[:, None, :], *past)
+        still = rng.random(chance.shape) < chance
         yield part, np.where(still, if_alive[:, group[part]], 0)

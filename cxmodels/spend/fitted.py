@@ -125,7 +125,7 @@ class FittedSpend(FittedModel):
     def cdf(self, amount: float, base: CustomerBase | None = None) -> Floats:
         """P(next paid order <= amount) of each customer; of a new customer where base is None."""
         theta = self.theta if base is None else self.customer_parameters(base)
-        return gamma_gamma.next_order_cdf(theta, np.float64(amount))
+        return gamma_gamma.next_order_cdf(theta, np.array(amount, dtype=np.float64))
 
     def quantile(self, probability: float, base: CustomerBase | None = None) -> Floats:
         """The amount that the next paid order stays below with `probability` (0 to 1)."""

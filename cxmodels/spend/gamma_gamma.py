@@ -12,7 +12,7 @@ Value", cited below as FH. Parameters stand on the last axis; axes before it bro
 import numpy as np
 from scipy.special import betainc, betaincinv, betaln, xlogy
 
-from cxmodels.numerics.arrays import Floats
+from cxmodels.numerics.arrays import Floats, Number
 
 
 def log_density_of_mean(theta: Floats, x: Floats, m: Floats) -> Floats:
@@ -50,13 +50,18 @@ def expected_spend(theta: Floats) -> Floats:
 
     theta: (..., 3) as `seen` returns them, or the population's own.
 
-    >>> customer = seen(np.array([6.25, 3.74, 15.44]), np.array([2.0]), np.array([30.0]))
-    >>> expected_spend(customer).round(2)
-    array([30.93])
+    >>> cdnow = np.array([6.249349, 3.744256, 15.444307])
+    >>> expected_spend(seen(cdnow, np.array([2.0]), np.array([30.0, 35.0, 40.0]))).round(4)
+    array([30.9308, 35.0307, 39.1305])
     """
-    p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
-    finite = q > 1
-    return np.where(finite, p * gamma / np.where(finite, q - 1, 1.0), np.inf)
+    return mean_order(theta[..., 0], theta[..., 1], theta[..., 2])
+
+
+def mean_order(p: Number, q: Number, gamma: Number) -> Floats:
+    """`expected_spend` of parameters given one by one, which broadcast."""
+    with np.errstate(divide="ignore"):  # q = 1: infinite
+        mean = p * gamma / np.maximum(q - 1.0, 0.0)
+    return np.asarray(mean)
 
 
 def variance_of_mean_spend(theta: Floats) -> Floats:

@@ -102,7 +102,7 @@ class SpendObjective:
     def customers_by_count(self) -> Floats:
         """Customers at each distinct number of paid orders."""
         place = np.searchsorted(self.counts, self.data.x)
-        return np.bincount(place, self.data.weight)
+        return np.bincount(place, self.data.weight).astype(np.float64)
 
     @cached_property
     def total(self) -> Floats:

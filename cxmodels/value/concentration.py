@@ -1,11 +1,16 @@
 """How much of the equity rests on how few customers: shares of the top, Gini, Lorenz curve."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cxmodels.numerics.arrays import Floats
 
 TOPS = (0.01, 0.05, 0.20)
+ENOUGH = 100  # draws from which an interval is read off their quantiles
 GRID = np.linspace(0.0, 1.0, 101)
 
 
@@ -17,12 +22,8 @@ def lorenz_points(value: Floats, weight: Floats, customers_share: Floats) -> Flo
     >>> lorenz_points(np.array([1.0, 3.0]), np.array([1.0, 1.0]), np.array([0.5, 1.0])).tolist()
     [0.25, 1.0]
     """
-    order = np.argsort(value, kind="stable")
-    people = np.concatenate([[0.0], np.cumsum(weight[order])])
-    money = np.concatenate([[0.0], np.cumsum((weight * value)[order])])
-    if money[-1] <= 0:
-        return customers_share.copy()  # nobody is worth anything: equal shares of nothing
-    return np.interp(customers_share, people / people[-1], money / money[-1])
+    people, money = _curve(value, weight)
+    return np.asarray(np.interp(customers_share, people, money))
 
 
 def gini(value: Floats, weight: Floats) -> float:
@@ -31,46 +32,68 @@ def gini(value: Floats, weight: Floats) -> float:
     >>> gini(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     0.25
     """
-    order = np.argsort(value, kind="stable")
-    people = np.concatenate([[0.0], np.cumsum(weight[order])]) / weight.sum()
+    return _gini(*_curve(value, weight))
+
+
+def _curve(value: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Cumulative shares of customers and of value, from the least valuable customer up."""
+    order = np.argsort(value)
+    people = np.concatenate([[0.0], np.cumsum(weight[order])])
     money = np.concatenate([[0.0], np.cumsum((weight * value)[order])])
+    people /= people[-1]
     if money[-1] <= 0:
-        return 0.0
-    return float(1.0 - 2.0 * np.trapezoid(money / money[-1], people))
+        return people, people  # nobody is worth anything: equal shares of nothing
+    return people, money / money[-1]
 
 
-def concentration_table(
-    value: Floats, by_draw: Floats, weight: Floats, tails: tuple[float, float]
-) -> pd.DataFrame:
-    """Shares of the most valuable customers and the Gini coefficient, with intervals.
+def _gini(people: Floats, money: Floats) -> float:
+    return float(1.0 - 2.0 * np.trapezoid(money, people))
 
-    value: (m,) expected residual value; by_draw: (d, m) the same under parameter draws; weight:
-    (m,) customers. The estimand is concentration of *expected* value.
+
+@dataclass(frozen=True)
+class Concentration:
+    """Tables of concentration and of the Lorenz curve of *expected* residual value."""
+
+    table: pd.DataFrame
+    lorenz: pd.DataFrame
+
+
+def concentration(value: Floats, by_draw: Floats, weight: Floats, level: float) -> Concentration:
+    """Shares of the most valuable customers, Gini coefficient and Lorenz curve, with intervals.
+
+    value: (m,) expected residual value; by_draw: (m, d) the same under parameter draws; weight:
+    (m,) customers; level: width of the intervals.
     """
-    rows = []
-    ends = np.array([1.0 - top for top in TOPS])
-    found = 1.0 - np.array([lorenz_points(drawn, weight, ends) for drawn in by_draw])
-    for place, top in enumerate(TOPS):
-        share = 1.0 - float(lorenz_points(value, weight, ends[[place]])[0])
-        lower, upper = np.quantile(found[:, place], tails)
-        rows.append((f"top {top:.0%} of customers".replace("%", " per cent"), share, lower, upper))
-    coefficients = [gini(drawn, weight) for drawn in by_draw]
-    lower, upper = np.quantile(coefficients, tails)
-    rows.append(("Gini coefficient", gini(value, weight), lower, upper))
-    return pd.DataFrame(rows, columns=["group", "share", "lower", "upper"])
+    with ThreadPoolExecutor(2) as pool:
+        figures = np.array(list(pool.map(lambda drawn: _figures(drawn, weight), by_draw.T)))
+    at, ends = _figures(value, weight), _ends(figures, level)
+    names = [f"top {top * 100:g} per cent of customers" for top in TOPS]
+    rows = {
+        "group": [*names, "Gini coefficient"],
+        "share": at[: len(TOPS) + 1],
+        "lower": ends[0, : len(TOPS) + 1],
+        "upper": ends[1, : len(TOPS) + 1],
+    }
+    curve = {
+        "customers_share": GRID,
+        "value_share": at[len(TOPS) + 1 :],
+        "lower": ends[0, len(TOPS) + 1 :],
+        "upper": ends[1, len(TOPS) + 1 :],
+    }
+    return Concentration(pd.DataFrame(rows), pd.DataFrame(curve))
 
 
-def lorenz_table(
-    value: Floats, by_draw: Floats, weight: Floats, tails: tuple[float, float]
-) -> pd.DataFrame:
-    """The Lorenz curve of expected residual value: customers_share, value_share, lower, upper."""
-    curves = np.array([lorenz_points(drawn, weight, GRID) for drawn in by_draw])
-    lower, upper = np.quantile(curves, tails, axis=0)
-    return pd.DataFrame(
-        {
-            "customers_share": GRID,
-            "value_share": lorenz_points(value, weight, GRID),
-            "lower": lower,
-            "upper": upper,
-        }
-    )
+def _figures(value: Floats, weight: Floats) -> Floats:
+    """Shares of the top, the Gini coefficient and the Lorenz curve, from one sort."""
+    people, money = _curve(value, weight)
+    tops = 1.0 - np.interp(1.0 - np.array(TOPS), people, money)
+    return np.concatenate([tops, [_gini(people, money)], np.interp(GRID, people, money)])
+
+
+def _ends(figures: Floats, level: float) -> Floats:
+    """Interval (2, j) of figures (d, j): quantiles, or normal where the draws are few."""
+    if len(figures) >= ENOUGH:
+        return np.asarray(np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=0))
+    half = stats.norm.ppf((1 + level) / 2) * figures.std(axis=0, ddof=1)
+    middle = figures.mean(axis=0)
+    return np.asarray(np.clip(np.stack([middle - half, middle + half]), 0.0, 1.0))

@@ -10,6 +10,7 @@ within panels of y it is replaced by the polynomial through Chebyshev nodes, and
 d times each node's Lagrange polynomial are worked out once, as weights.
 """
 
+import itertools
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -98,10 +99,10 @@ class DiscountCurve:
             return self.length
         if self.rate == 0:
             return np.inf
-        return -np.log(FORGOTTEN) / self.force
+        return float(-np.log(FORGOTTEN) / self.force)
 
     def factor(self, s: Floats, rate: Number | None = None) -> Floats:
-        """Present value of 1 for a purchase at each s, 0 after the horizon; at other rates if given."""
+        """Present value of 1 for a purchase at each s, 0 after the horizon; or at other rates."""
         force = self.force if rate is None else np.log1p(rate) / self.unit.per_year
         paid = np.asarray(s, dtype=np.float64)
         if self.payment is not Payment.CONTINUOUS:
@@ -111,7 +112,7 @@ class DiscountCurve:
         return np.where(np.asarray(s) <= self.length, np.exp(-force * paid), 0.0)
 
     def months(self, until: float) -> Floats:
-        """Ends of months from the valuation date on, in `unit`: 0 first, the last beyond `until`."""
+        """Ends of months from the valuation date on, in `unit`: 0, then up to beyond `until`."""
         month = Span(1, TimeUnit.MONTH).length(self.unit)
         count = int(until / month) + 3
         known = 0
@@ -120,7 +121,7 @@ class DiscountCurve:
             first = [
                 elapsed(self.start, add_months(self.start, k), self.unit) for k in range(known)
             ]
-        edges = np.arange(count) * month
+        edges = np.arange(count, dtype=np.float64) * month
         if known:
             edges[:known] = first
             edges[known:] = first[-1] + month * np.arange(1, count - known + 1)
@@ -148,8 +149,7 @@ class DiscountCurve:
         panels = max(1, int(np.ceil(np.log1p(reach / c) / panel)))
         edges = c * np.expm1(np.linspace(0.0, np.log1p(reach / c), panels + 1))
         parts = [
-            self._panel((low, high), c, rates, nodes)
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
+            self._panel((low, high), c, rates, nodes) for low, high in itertools.pairwise(edges)
         ]
         return Scheme(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
@@ -188,11 +188,12 @@ class Scheme:
 def _paid_at(payment: Payment, start: Floats, end: Floats) -> Floats:
     if payment is Payment.START:
         return start
-    return end if payment is Payment.END else (start + end) / 2
+    return end if payment is Payment.END else np.asarray(0.5 * (start + end))
 
 
 def _lagrange(place: Floats, angle: Floats) -> Floats:
     """(points, nodes): Lagrange polynomials of the Chebyshev nodes cos(angle) at `place`."""
     order = np.arange(angle.size)
     scale = np.where(order == 0, 1.0, 2.0) / angle.size
-    return (np.cos(np.outer(np.arccos(place), order)) * scale) @ np.cos(np.outer(order, angle))
+    polynomials = np.cos(np.outer(np.arccos(place), order)) * scale
+    return np.asarray(polynomials @ np.cos(np.outer(order, angle)))

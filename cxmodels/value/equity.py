@@ -5,6 +5,7 @@ purchase parameters, spend parameters and the discount rate, in proportion to th
 one of them is drawn; the second over behaviour (when and whether customers buy) and order sizes.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,38 +48,46 @@ def expected_totals(
     family: PurchaseFamily,
     theta: tuple[Floats, Floats],
     drawn: Parameters,
+    ahead: Floats,
     seen: Histories,
     curve: DiscountCurve,
     paid_share: float,
 ) -> Totals:
-    """Sums over customers of expected residual value under each draw; theta: the estimates."""
+    """Sums over customers of expected residual value under each draw.
+
+    theta: the estimates; ahead: (g, d) from `discounted_by_draw` at the curve's own rate.
+    """
     fixed = discounted_if_alive(family, theta[0], seen, curve)
-    ahead = discounted_by_draw(
-        family, drawn.purchases, seen, curve, np.full(len(drawn), curve.rate)
-    )
     varied = np.ptp(drawn.rates) > 0
     at_rates = ahead
     if varied:
         at_rates = discounted_by_draw(family, drawn.purchases, seen, curve, drawn.rates)
     weight = seen.weight * seen.margin * paid_share
-    sums = np.zeros((3, len(drawn)))
-    step = max(1, CELLS // len(drawn))
-    for start in range(0, seen.size, step):
-        part = slice(start, start + step)
+
+    def work(part: slice) -> Floats:
         group, w = seen.group[part], weight[part]
-        alive = p_alive(family, drawn.purchases[:, None, :], seen, part)
-        orders = spend(drawn.spend[:, None, :], seen, part)
-        alive_0, orders_0 = p_alive(family, theta[0], seen, part), spend(theta[1], seen, part)
-        sums[0] += (alive * at_rates[:, group] * orders) @ w
-        sums[1] += (alive * ahead[:, group]) @ (orders_0 * w)
-        sums[2] += orders @ (alive_0 * fixed[group] * w)
+        alive = p_alive(family, drawn.purchases, seen, part)
+        orders = spend(drawn.spend, seen, part)
+        alive_0 = p_alive(family, theta[0][None], seen, part)[:, 0]
+        orders_0 = spend(theta[1][None], seen, part)[:, 0]
+        by_spend = (alive_0 * fixed[group] * w) @ orders
+        by_purchases = (orders_0 * w) @ (alive * ahead[group])
+        orders *= alive
+        orders *= at_rates[group]
+        return np.stack([w @ orders, by_purchases, by_spend])
+
+    step = max(1, CELLS // len(drawn))
+    with ThreadPoolExecutor(2) as pool:
+        slices = [slice(start, start + step) for start in range(0, seen.size, step)]
+        sums = np.sum(list(pool.map(work, slices)), axis=0)
     rate = np.zeros(len(drawn))
     if varied:
         middle = np.broadcast_to(theta[0], drawn.purchases.shape)
         under = discounted_by_draw(family, middle, seen, curve, drawn.rates)
         every = slice(0, seen.size)
-        worth = p_alive(family, theta[0], seen, every) * spend(theta[1], seen, every) * weight
-        rate = under @ np.bincount(seen.group, weights=worth, minlength=seen.alive_x.size)
+        alive = p_alive(family, theta[0][None], seen, every)[:, 0]
+        worth = alive * spend(theta[1][None], seen, every)[:, 0] * weight
+        rate = np.bincount(seen.group, weights=worth, minlength=seen.alive_x.size) @ under
     return Totals(sums[0], sums[1], sums[2], rate)
 
 

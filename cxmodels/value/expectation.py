@@ -1,7 +1,8 @@
 """What present customers are expected to bring, in closed form up to one integral over time.
 
 Residual value of a customer = margin x P(alive) x discounted expected purchases if alive x
-expected spend per purchase. The second factor depends on (x, T) only.
+expected spend per purchase. The second factor depends on (x, T) only. Arrays have customers or
+histories on rows and draws of the parameters on columns.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,7 @@ def discounted_by_draw(
     curve: DiscountCurve,
     rates: Floats,
 ) -> Floats:
-    """(d, g): the same under each draw (d, k) and its annual discount rate (d,)."""
+    """(g, d): the same under each draw (d, k) and its annual discount rate (d,)."""
     alive = family.alive(theta[:, None, :], seen.alive_x, seen.alive_T)
     few = alive[:: max(1, len(alive) // 20)].reshape(-1, theta.shape[-1])
     coarse = resolution(family, few)
@@ -58,19 +59,23 @@ def discounted_by_draw(
 
     def part(rows: slice) -> Floats:
         rate = family.purchase_rate(alive[rows, :, None, :], scheme.times)
-        return np.einsum("dgj,jd->dg", rate, scheme.weights[:, place[rows]])
+        return np.asarray(np.einsum("dgj,jd->dg", rate, scheme.weights[:, place[rows]]))
 
     step = max(1, CELLS // (seen.alive_x.size * scheme.times.size))
     slices = [slice(start, start + step) for start in range(0, len(theta), step)]
     with ThreadPoolExecutor(2) as pool:
-        return np.concatenate(list(pool.map(part, slices)))
+        return np.ascontiguousarray(np.concatenate(list(pool.map(part, slices))).T)
 
 
 def p_alive(family: PurchaseFamily, theta: Floats, seen: Histories, part: slice) -> Floats:
-    """P(alive) of the histories in `part`; theta (k,) or (d, 1, k)."""
-    return np.exp(family.log_p_alive(theta, seen.x[part], seen.t_x[part], seen.T[part]))
+    """(part, d): P(alive) of the histories in `part` under each theta (d, k)."""
+    _, first, place = np.unique(seen.profile[part], return_index=True, return_inverse=True)
+    past = (v[part][first] for v in (seen.x, seen.t_x, seen.T))
+    return np.ascontiguousarray(family.p_alive(theta[:, None, :], *past).T)[place]
 
 
 def spend(theta: Floats, seen: Histories, part: slice) -> Floats:
-    """Expected paid order of the histories in `part`; theta (3,) or (d, 1, 3)."""
-    return gamma_gamma.expected_spend(gamma_gamma.seen(theta, seen.orders[part], seen.mean[part]))
+    """(part, d): expected paid order of the histories in `part` under each theta (d, 3)."""
+    p, q, gamma = theta.T
+    orders = seen.orders[part, None]
+    return gamma_gamma.mean_order(p, q + p * orders, gamma + orders * seen.mean[part, None])

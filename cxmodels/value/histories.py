@@ -13,12 +13,14 @@ from cxmodels.numerics.arrays import Floats, Ints
 class Histories:
     """m distinct histories of n customers.
 
-    x, t_x, T: purchases; orders, mean: paid repeat orders and their mean (0 where none); margin:
-    of a customer's revenue; weight: how many customers share the history; group:
-    (m,) place among the g distinct (x, T) `alive_x`, `alive_T`, which say all about the future of
-    a customer who is alive; row: (n,) the history of each customer.
+    profile: which distinct (x, t_x, T), ascending; x, t_x, T: purchases; orders, mean: paid repeat
+    orders and their mean (0 where none); margin: of a customer's revenue; weight: how many
+    customers share the history; group: (m,) place among the g distinct (x, T) `alive_x`,
+    `alive_T`, which say all about the future of a customer who is alive; row: (n,) the history of
+    each customer.
     """
 
+    profile: Ints
     x: Floats
     t_x: Floats
     T: Floats
@@ -42,13 +44,16 @@ class Histories:
         seen = base.profiles
         orders = base.table["paid_frequency"].to_numpy(dtype=np.float64)
         mean = np.where(orders > 0, base.table["monetary_value"].to_numpy(dtype=np.float64), 0.0)
-        row, first = seen.row, np.arange(seen.T.size)
+        row = seen.row
         for figure in (orders, mean, margin):
             row, first = _split(row, figure)
+        order = np.argsort(seen.row[first], kind="stable")  # slices of it share few profiles
+        first, row = first[order], np.argsort(order)[row]
         profile = seen.row[first]
         times, place = np.unique(seen.T, return_inverse=True)
         groups, group = np.unique(seen.frequency * times.size + place, return_inverse=True)
         return cls(
+            profile=profile,
             x=seen.frequency[profile].astype(np.float64),
             t_x=seen.recency[profile],
             T=seen.T[profile],
@@ -67,6 +72,7 @@ class Histories:
         row, own = self.row, np.arange(self.row.size)
         x, T = self.x[row], self.T[row]
         return Histories(
+            profile=self.profile[row],
             x=x,
             t_x=self.t_x[row],
             T=T,

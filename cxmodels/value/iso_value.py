@@ -42,7 +42,7 @@ def iso_value(
     scheme = curve.scheme(resolution(family, alive))
     ahead = family.purchase_rate(alive[:, None, :], scheme.times) @ scheme.weights[:, 0]
     x, t_x = np.meshgrid(frequency, recency, indexing="ij")
-    p_alive = np.exp(family.log_p_alive(theta, x, t_x, np.full_like(x, T)))
+    p_alive = family.p_alive(theta, x, t_x, np.full_like(x, T))
     order = margin * spend_fit.paid_share * spend_fit.mean_spend
     return pd.DataFrame(
         {

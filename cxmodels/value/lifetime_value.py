@@ -5,7 +5,7 @@ first purchase included. They never share a column. Point estimates stand at the
 intervals come from joint draws of parameters, lifetime, purchases and spend.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -18,19 +18,19 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value import expectation
-from cxmodels.value.concentration import concentration_table, lorenz_table
+from cxmodels.value.concentration import concentration
 from cxmodels.value.discount import DiscountCurve, Payment
-from cxmodels.value.equity import equity_table, expected_totals, shares
+from cxmodels.value.equity import Totals, equity_table, expected_totals, shares
 from cxmodels.value.histories import Histories
 from cxmodels.value.new_customer import new_customer_table
-from cxmodels.value.outcomes import Parameters, outcomes, simulate_paths, simulated_reach
+from cxmodels.value.outcomes import Parameters, Paths, outcomes, simulate_paths, simulated_reach
 from cxmodels.value.terms import Margin, Terms, check_level, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
 MOST_CELLS = 100_000_000
 DRAWS = (200, 1000)
 EXACT_DRAWS = 200  # draws under which expected totals are worked out
-RANKED_CELLS = 20_000_000
+RANKED_CELLS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Value:
         return "\n".join(
             [
                 f"Customer equity {total['estimate']:,.0f} {unit} "
-                f"({total['lower']:,.0f} to {total['upper']:,.0f}), {total['customers']:,} customers",
+                f"({total['lower']:,.0f} to {total['upper']:,.0f}), "
+                f"{total['customers']:,} customers",
                 f"{top['group']}: {top['share']:.0%} ({top['lower']:.0%} to {top['upper']:.0%})",
                 f"lifetime value of a new customer {new['lifetime_value']:,.2f} {unit} "
                 f"({new['lower']:,.2f} to {new['upper']:,.2f})",
@@ -112,8 +113,10 @@ def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a val
     ...                         amount="amount", unit="week", end="1997-09-30", currency="USD")
     >>> value = cx.lifetime_value(cx.BGNBD().fit(base), cx.GammaGamma().fit(base), base,
     ...                           horizon="12M", discount_rate=0.10, margin=0.30, draws=200)
-    >>> round(float(value.equity["estimate"].iloc[0]), -2)
-    22400.0
+    >>> value
+    Customer equity 21,797 USD (... to ...), 2,357 customers
+    top 20 per cent of customers: 71% (...)
+    lifetime value of a new customer 25.23 USD (...)
     """
     if base.unit is not fit.unit:
         raise OptionError(f"the fit is in {fit.unit.value}s, the base in {base.unit.value}s")
@@ -149,81 +152,67 @@ def _valued(
     drawn = joint_draws(fit, spend_fit, terms, count)
     theta, paid = (fit.theta, spend_fit.theta), spend_fit.paid_share
     few = drawn.rows(slice(0, EXACT_DRAWS))
-    totals = expected_totals(fit.family, theta, few, seen, terms.curve, paid)
-    customers = _expected_customers(fit, spend_fit, base, seen, terms)
+    flat = np.full(len(few), terms.curve.rate)
+    ahead = expectation.discounted_by_draw(fit.family, few.purchases, seen, terms.curve, flat)
+    totals = expected_totals(fit.family, theta, few, ahead, seen, terms.curve, paid)
+    expected = _expected_customers(fit, spend_fit, seen, terms)
     found = _simulated(fit, spend_fit, seen, terms, drawn)
-    customers = customers.assign(**{name: ends for name, ends in found.by_customer.items()})
+    customers = pd.DataFrame({"customer_id": base.table["customer_id"].to_numpy()})
+    customers = customers.assign(**{name: of[seen.row] for name, of in expected.items()})
+    customers = customers.assign(**found.by_customer)
     variance = shares(totals, found.behaviour, found.orders)
     ends = _total_interval(found, totals, terms)
     estimate = float(customers["residual_value"].sum())
-    value = _residual(fit, theta, seen, terms.curve, paid)
-    ranked = _residual_by_draw(fit, drawn, seen, terms, paid)
+    ranked = _residual_by_draw(fit, few, ahead, seen, paid)
+    spread = concentration(expected["residual_value"], ranked, seen.weight, terms.level)
     return Value(
         customers=customers,
         equity=equity_table(estimate, ends, variance, base.customers, terms),
-        concentration=concentration_table(value, ranked, seen.weight, terms.tails),
-        lorenz=lorenz_table(value, ranked, seen.weight, terms.tails),
+        concentration=spread.table,
+        lorenz=spread.lorenz,
         new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
         assumptions=_assumptions(fit, base, terms, count),
         notes=_notes(fit, spend_fit, found.one_by_one),
     )
 
 
-def _residual(
-    fit: FittedPurchases,
-    theta: tuple[Floats, Floats],
-    seen: Histories,
-    curve: DiscountCurve,
-    paid: float,
-) -> Floats:
-    """(m,) expected residual value of each history at the estimates."""
-    every = slice(0, seen.size)
-    ahead = expectation.discounted_if_alive(fit.family, theta[0], seen, curve)[seen.group]
-    alive = expectation.p_alive(fit.family, theta[0], seen, every)
-    return seen.margin * alive * ahead * expectation.spend(theta[1], seen, every) * paid
-
-
 def _residual_by_draw(
-    fit: FittedPurchases, drawn: Parameters, seen: Histories, terms: Terms, paid: float
+    fit: FittedPurchases, few: Parameters, ahead: Floats, seen: Histories, paid: float
 ) -> Floats:
-    """(d, m) the same under draws, as many as can be ranked quickly."""
-    some = drawn.rows(slice(0, int(np.clip(RANKED_CELLS // seen.size, 20, EXACT_DRAWS))))
-    every = slice(0, seen.size)
-    rates = np.full(len(some), terms.curve.rate)
-    value = expectation.discounted_by_draw(fit.family, some.purchases, seen, terms.curve, rates)
-    value = value[:, seen.group]
-    value *= expectation.p_alive(fit.family, some.purchases[:, None, :], seen, every)
-    value *= expectation.spend(some.spend[:, None, :], seen, every)
-    value *= seen.margin * paid
+    """(m, d) expected residual value of each history, under as many draws as are quickly ranked."""
+    count = int(np.clip(RANKED_CELLS // seen.size, 20, len(few)))
+    some, every = few.rows(slice(0, count)), slice(0, seen.size)
+    value = np.ascontiguousarray(ahead[:, :count])[seen.group]
+    value *= expectation.p_alive(fit.family, some.purchases, seen, every)
+    value *= expectation.spend(some.spend, seen, every)
+    value *= (seen.margin * paid)[:, None]
     return np.where(np.isfinite(value), value, np.finfo(np.float64).max / 1e9)
 
 
 def _expected_customers(
-    fit: FittedPurchases,
-    spend_fit: FittedSpend,
-    base: CustomerBase,
-    seen: Histories,
-    terms: Terms,
-) -> pd.DataFrame:
+    fit: FittedPurchases, spend_fit: FittedSpend, seen: Histories, terms: Terms
+) -> dict[str, Floats]:
+    """Columns (m,) at the fitted parameters, one row for each history."""
     every = slice(0, seen.size)
-    alive = expectation.p_alive(fit.family, fit.theta, seen, every)
-    spend = expectation.spend(spend_fit.theta, seen, every) * spend_fit.paid_share
+    alive = expectation.p_alive(fit.family, fit.theta[None], seen, every)[:, 0]
+    spend = expectation.spend(spend_fit.theta[None], seen, every)[:, 0] * spend_fit.paid_share
     ahead = expectation.discounted_if_alive(fit.family, fit.theta, seen, terms.curve)[seen.group]
-    columns = {"customer_id": base.table["customer_id"].to_numpy(), "p_alive": alive[seen.row]}
+    columns = {"p_alive": alive}
     if np.isfinite(terms.curve.length):
         updated = fit.family.alive(fit.theta, seen.alive_x, seen.alive_T)
         count = fit.family.expected_purchases(updated, terms.curve.length)[seen.group]
-        columns["expected_purchases"] = (alive * count)[seen.row]
-    columns["discounted_purchases"] = (alive * ahead)[seen.row]
-    columns["expected_spend"] = spend[seen.row]
-    columns["residual_value"] = (seen.margin * alive * ahead * spend)[seen.row]
-    return pd.DataFrame(columns)
+        columns["expected_purchases"] = alive * count
+    return columns | {
+        "discounted_purchases": alive * ahead,
+        "expected_spend": spend,
+        "residual_value": seen.margin * alive * ahead * spend,
+    }
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What simulation adds: intervals by customer (n,), totals by draw (d,) where every customer was
-    simulated alone, and the variance of the total given the parameters."""
+    """What simulation adds: intervals by customer (n,), totals by draw (d,) that count where every
+    customer was simulated alone, and the variance of the total given the parameters."""
 
     by_customer: dict[str, Floats]
     totals: Floats
@@ -260,22 +249,18 @@ def _simulated(
         seed=terms.seed,
     )
     tail = _tail(fit, units, terms)
-    paths = replace(paths, purchases=paths.purchases * tail, spend=paths.spend * tail)
-    order = expectation.spend(spend_fit.theta, units, slice(0, units.size))
+    paths = Paths(paths.purchases * tail[:, None], paths.spend * tail[:, None])
+    order = expectation.spend(spend_fit.theta[None], units, slice(0, units.size))[:, 0]
     order = order * spend_fit.paid_share * units.margin
     order = np.where(np.isfinite(order), order, 0.0)
 
     def reduce(part: slice, revenue: Floats, purchases: Floats) -> Reduced:
-        worth, weight = revenue * units.margin[part], units.weight[part]
-        rows = np.ascontiguousarray(worth.T)
-        ends = np.quantile(rows, terms.tails, axis=1, overwrite_input=True)
-        nothing = (worth <= terms.below).mean(axis=0)
-        return Reduced(
-            np.concatenate([ends, nothing[None]]),
-            worth @ weight,
-            float(worth.var(axis=0) @ weight),
-            float((purchases.var(axis=0) * order[part] ** 2) @ weight),
-        )
+        worth, weight = revenue * units.margin[part, None], units.weight[part]
+        nothing = (worth <= terms.below).mean(axis=1)
+        total, variance = weight @ worth, float(weight @ worth.var(axis=1))
+        behaviour = float(weight @ (purchases.var(axis=1) * order[part] ** 2))
+        ends = np.quantile(worth, terms.tails, axis=1, overwrite_input=True)
+        return Reduced(np.concatenate([ends, nothing[None]]), total, variance, behaviour)
 
     parts = outcomes(fit.family, drawn, units, paths, seed=terms.seed, reduce=reduce)
     ends = np.concatenate([found.ends for _, found in parts], axis=1)[:, units.row]
@@ -291,22 +276,22 @@ def _simulated(
     )
 
 
-def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats | float:
+def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats:
     """What comes after the end of simulated futures, as a factor (g,) of 1.001 at the most."""
     reach = simulated_reach(terms.curve)
     if reach >= terms.curve.reach:
-        return 1.0
+        return np.ones(units.alive_x.size)
     whole = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.curve)
     cut = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.ending(reach))
     return whole / cut
 
 
-def _total_interval(found: Simulated, totals: object, terms: Terms) -> tuple[float, float]:
-    """Interval of the total outcome: simulated, or expected totals plus a normal sum of outcomes."""
+def _total_interval(found: Simulated, totals: Totals, terms: Terms) -> tuple[float, float]:
+    """Interval of the total: simulated, or expected totals plus a normal sum of outcomes."""
     if found.one_by_one:
         lower, upper = np.quantile(found.totals, terms.tails)
         return float(lower), float(upper)
-    every: Floats = totals.every  # type: ignore[attr-defined]
+    every = totals.every
     rng = np.random.default_rng([terms.seed, 5])
     noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
     lower, upper = np.quantile(np.maximum(every + noise, 0.0), terms.tails)

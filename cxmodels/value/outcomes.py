@@ -17,6 +17,7 @@ import numpy as np
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.value.discount import DiscountCurve
+from cxmodels.value.expectation import p_alive
 from cxmodels.value.histories import Histories
 
 FAR = 1e-3  # discount factor at which a simulated future ends; what comes later is scaled in
@@ -44,7 +45,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Paths:
-    """(d, g) for each draw and owner of a path: discounted purchases, and discounted spend S."""
+    """(g, d) for each owner of a path and draw: discounted purchases, and discounted spend S."""
 
     purchases: Floats
     spend: Floats
@@ -76,8 +77,8 @@ def simulate_paths(
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(part, slices, seeds))
     return Paths(
-        np.concatenate([item.purchases for item in found]),
-        np.concatenate([item.spend for item in found]),
+        np.ascontiguousarray(np.concatenate([item.purchases for item in found]).T),
+        np.ascontiguousarray(np.concatenate([item.spend for item in found]).T),
     )
 
 
@@ -100,7 +101,9 @@ def _paths(
     size = shape[0] * shape[1]
     purchases = np.bincount(found.customer, weights=worth, minlength=size)
     spend = np.bincount(found.customer, weights=orders, minlength=size)
-    return Paths(purchases.reshape(shape), spend.reshape(shape))
+    return Paths(
+        purchases.reshape(shape).astype(np.float64), spend.reshape(shape).astype(np.float64)
+    )
 
 
 def outcomes(
@@ -114,28 +117,33 @@ def outcomes(
 ) -> list[tuple[slice, Result]]:
     """Simulated revenue and discounted purchases of every history, reduced slice by slice.
 
-    `reduce` takes a slice of the histories, revenue (d, part) and discounted purchases (d, part);
+    `reduce` takes a slice of the histories, revenue (part, d) and discounted purchases (part, d);
     both are 0 under the draws in which the customer has left already.
     """
     shared = seen.alive_x.size < seen.size
     distinct, place = np.unique(seen.orders, return_inverse=True)
-    p, q, gamma = (drawn.spend[:, [k]] for k in range(3))
-    levels = np.random.default_rng([seed, 1]).standard_gamma(q + p * distinct) if shared else None
+    p, q, gamma = drawn.spend.T
+    levels = _levels(p, q, distinct, np.random.default_rng([seed, 1])) if shared else None
     step = max(1, CELLS // len(drawn))
     slices = [slice(start, start + step) for start in range(0, seen.size, step)]
     seeds = np.random.SeedSequence([seed, 2]).spawn(len(slices))
 
     def work(part: slice, sequence: np.random.SeedSequence) -> tuple[slice, Result]:
-        rng = np.random.default_rng(sequence)
-        past = (seen.x[part], seen.t_x[part], seen.T[part])
-        log_p = family.log_p_alive(drawn.purchases[:, None, :], *past)
-        here = rng.random(log_p.shape) < np.exp(log_p)
-        orders = seen.orders[part]
-        level = rng.standard_gamma(q + p * orders) if levels is None else levels[:, place[part]]
-        scale = gamma + orders * seen.mean[part]
-        group = seen.group[part]
-        revenue = np.where(here, scale * paths.spend[:, group] / level, 0.0)
-        return part, reduce(part, revenue, np.where(here, paths.purchases[:, group], 0.0))
+        rng, orders = np.random.default_rng(sequence), seen.orders[part]
+        revenue = paths.spend[seen.group[part]]
+        revenue *= gamma + (orders * seen.mean[part])[:, None]
+        revenue /= _levels(p, q, orders, rng) if levels is None else levels[place[part]]
+        purchases = paths.purchases[seen.group[part]]
+        chance = p_alive(family, drawn.purchases, seen, part)
+        gone = rng.random(chance.shape) >= chance
+        revenue[gone] = 0.0
+        purchases[gone] = 0.0
+        return part, reduce(part, revenue, purchases)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, slices, seeds))
+
+
+def _levels(p: Floats, q: Floats, orders: Floats, rng: np.random.Generator) -> Floats:
+    """(n, d) draws of G ~ Gamma(q + p x) for customers with `orders` paid orders (n,)."""
+    return rng.standard_gamma(q + p * orders[:, None])

@@ -95,7 +95,7 @@ def conditional_averages_to_unconditional(family: PurchaseFamily) -> None:
     for place, theta in enumerate(thetas(family)):
         seen = histories(family, theta, T, 100 + place)
         x = seen.frequency.astype(np.float64)
-        p_alive = np.exp(family.log_p_alive(theta, x, seen.recency, seen.T))
+        p_alive = family.p_alive(theta, x, seen.recency, seen.T)
         assert ((p_alive >= 0) & (p_alive <= 1 + 1e-12)).all()
         near(p_alive, float(family.survival(theta, np.float64(T))), "P(alive)")
         counts, place_of = np.unique(x, return_inverse=True)

@@ -28,14 +28,14 @@ def swap(r, alpha, a, b):
 def without_minus_one(theta, x, t_x, T):
     r, alpha, a, b = split(theta)
     odds = np.log(a) - np.log(b + x) + (r + x) * np.log((alpha + T) / (alpha + t_x))
-    return np.where(x > 0, -np.logaddexp(0.0, odds), 0.0)
+    return np.where(x > 0, 1 / (1 + np.exp(odds)), 1.0)
 
 
 def one_time_buyers_may_be_gone(theta, x, t_x, T):
     r, alpha, a, b = split(theta)
     odds = np.log(a) - np.log(b + np.maximum(x, 1) - 1)
     odds = odds + (r + x) * np.log((alpha + T) / (alpha + t_x))
-    return -np.logaddexp(0.0, odds)
+    return 1 / (1 + np.exp(odds))
 
 
 def never_leaves(theta, t, rng):
@@ -58,10 +58,10 @@ def pmf_leaves_one_later(theta, n, t):
 
 
 PLANTED = {
-    "log_p_alive": [
+    "p_alive": [
         without_minus_one,
         one_time_buyers_may_be_gone,
-        lambda theta, x, t_x, T: bg_nbd.log_p_alive(theta, x, T - t_x, T),
+        lambda theta, x, t_x, T: bg_nbd.p_alive(theta, x, T - t_x, T),
     ],
     "alive": [
         lambda theta, x, T: np.stack(np.broadcast_arrays(*split(theta)[:1], split(theta)[1] + T, split(theta)[2], split(theta)[3] + x), axis=-1),
