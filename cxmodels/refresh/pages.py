@@ -52,6 +52,8 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
     tables: dict[str, Any] = {
         key: space.table(name) for key, name in _TABLES.items() if space.holds(name)
     }
+    if "holdout" in tables:
+        tables["holdout"] = _in_shares(tables["holdout"])
     asked, money = settings["report"], settings["value"]
     document = equity_report(
         EquityTables(
@@ -70,6 +72,15 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
     space.put_bytes(PAGE, html(document).encode("utf-8"))
     space.put_bytes(PAPER, pdf(document))
     return [PAGE, PAPER]
+
+
+def _in_shares(measures: pd.DataFrame) -> pd.DataFrame:
+    """Measures in per cent as shares of 1, the one form that the report writes as per cent."""
+    percent = measures["unit"] == "per cent"
+    numbers = ["value", "lower", "upper"]
+    changed = measures.assign(unit=measures["unit"].mask(percent, "share"))
+    changed[numbers] = measures[numbers].where(~percent, measures[numbers] / 100)
+    return changed
 
 
 def _subtitle(space: Workspace, settings: Mapping[str, Any]) -> str:

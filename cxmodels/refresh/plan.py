@@ -1,7 +1,7 @@
 """From settings to a plan: which steps run, under which name, and what they depend on.
 
 The fingerprint stands for everything that the answer depends on: the settings, the bytes of the
-input and the version of the package. Equal fingerprints mean equal tables.
+input, and the version of the package with its code. Equal fingerprints mean equal tables.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from cxmodels.refresh import steps
 from cxmodels.refresh.run import Plan, Step
 from cxmodels.refresh.settings import Config
 from cxmodels.refresh.store import digest, to_json
-from cxmodels.refresh.versions import package_version
+from cxmodels.refresh.versions import package_version, source_digest
 
 _SHOWN = 8  # digits of the fingerprint in a run's usual name
 
@@ -22,6 +22,7 @@ def fingerprint_of(config: Config) -> str:
         "settings": config.identity(),
         "input": digest(config.source.file),
         "version": package_version(),
+        "source": source_digest(),
     }
     return hashlib.sha256(to_json(known).encode()).hexdigest()
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.refresh.bases import Window, base_of
 from cxmodels.refresh.plan import plan_of
 from cxmodels.refresh.settings import Config
@@ -17,24 +19,35 @@ class Rehearsal:
 
 
 def rehearsed(config: Config) -> Rehearsal:
-    """Check the log against its contract and lay out the run.
+    """Check the log against its contract, try the purchase model on it, and lay out the run.
 
-    Raises DataError where the log breaks its contract.
+    Raises DataError where the log breaks its contract or holds no repeat purchases.
     """
-    plan = plan_of(config)
-    base = base_of(config, Window.ALL)
-    notes = list(base.notes)
-    facts = dict(base.facts())
+    plan, base = plan_of(config), base_of(config, Window.ALL)
+    notes, facts = list(base.notes), dict(base.facts())
+    facts["model"] = _tried(base)
     if config.base.holdout_end is not None:
-        calibration = base_of(config, Window.CALIBRATION)
-        facts["calibration"] = f"{calibration.customers:,} customers until {calibration.end}"
-        facts["hold-out"] = f"{calibration.holdout_T:g} {base.unit.value}s until {base.end}"
-        notes += [note for note in calibration.notes if note not in notes]
+        early = base_of(config, Window.CALIBRATION)
+        held = f"{round(early.holdout_T or 0.0, 1):g} {base.unit.value}s"
+        facts["calibration"] = f"{early.customers:,} customers until {early.end}"
+        facts["model there"] = _tried(early)
+        facts["hold-out"] = f"{held} until {base.end}"
+        notes += [f"calibration: {note}" for note in early.notes if note not in notes]
     state = "finished before" if plan.final.exists() else "new"
     facts["steps"] = ", ".join(step.name for step in plan.steps)
     facts["run"] = f"{plan.final} ({state})"
+    return Rehearsal(_text(facts, notes), {**facts, "notes": notes})
+
+
+def _tried(base: CustomerBase) -> str:
+    """How the purchase model fares on a base."""
+    fit = BGNBD().fit(base)
+    return f"{fit.family.name}, {fit.status}"
+
+
+def _text(facts: dict[str, str], notes: list[str]) -> str:
     width = max(map(len, facts)) + 2
     lines = ["The log keeps its contract. This would run:"]
     lines += [f"  {word:<{width}}{text}" for word, text in facts.items()]
     lines += [f"  note: {note}" for note in notes]
-    return Rehearsal("\n".join(lines), {**facts, "notes": notes})
+    return "\n".join(lines)

@@ -139,7 +139,7 @@ def _set_aside(manifest: Facts) -> str:
         kind, _, why = str(row["item"]).partition(": ")
         if kind == "set aside" and row["rows"]:
             amount = written(row["amount"], Kind.MONEY, currency=money)
-            told.append(f"{row['rows']:,} rows {why} ({amount})")
+            told.append(f"{row['rows']:,} rows ({why}, {amount})")
     return "; ".join(told) or f"nothing of {manifest['input']['rows']:,} rows"
 
 

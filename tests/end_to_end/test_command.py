@@ -102,6 +102,13 @@ def test_check_says_what_would_run_and_writes_nothing(shop: pd.DataFrame, tmp_pa
     assert everything_in(tmp_path) == ["log.csv", "run.toml"]
 
 
+def test_check_refuses_what_refresh_would_refuse(shop: pd.DataFrame, tmp_path: Path) -> None:
+    shop.drop_duplicates("customer_id").to_csv(tmp_path / "log.csv", index=False)
+    said = command("check", write_config(tmp_path), "--json")
+    assert (said.code, said.facts["status"]) == (3, "input contract broken")
+    assert "second time" in said.err
+
+
 def test_a_finished_run_is_already_done_and_another_of_its_name_is_refused(
     shop: pd.DataFrame, refresh: Refresh, tmp_path: Path
 ) -> None:

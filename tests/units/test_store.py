@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from cxmodels.errors import CxError, DataError, OptionError, Problem
-from cxmodels.refresh import store
+from cxmodels.refresh import store, versions
 from cxmodels.refresh.lock import held
 from cxmodels.refresh.progress import Silent
 from cxmodels.refresh.run import Ending, Plan, Step, execute
@@ -244,3 +244,15 @@ def test_a_table_comes_back_with_its_values(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(back, _frame(), check_dtype=False)
     assert back["amount"].iloc[1] == Decimal("2.25")
     assert store.rows_in(tmp_path / "a.parquet") == 3
+
+
+def test_changed_code_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "cxmodels"
+    (package / "value").mkdir(parents=True)
+    (package / "value/formula.py").write_text("a + b")
+    monkeypatch.setattr(versions.resources, "files", lambda name: tmp_path / name)
+    before = versions.source_digest()
+    (package / "value/formula.pyc").write_bytes(b"compiled")
+    assert versions.source_digest() == before
+    (package / "value/formula.py").write_text("a - b")
+    assert versions.source_digest() != before
