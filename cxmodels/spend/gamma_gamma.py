@@ -52,7 +52,7 @@ def expected_spend(theta: Floats) -> Floats:
 
     >>> cdnow = np.array([6.249349, 3.744256, 15.444307])
     >>> expected_spend(seen(cdnow, np.array([2.0]), np.array([30.0, 35.0, 40.0]))).round(4)
-    array([30.9308, 35.0307, 39.1305])
+    array([30.9309, 35.0307, 39.1305])
     """
     return mean_order(theta[..., 0], theta[..., 1], theta[..., 2])
 
