@@ -93,19 +93,16 @@ class FittedModel(ABC):
 
         `cxmodels.load` reads it back; predictions and values of the loaded fit need no data.
         """
-        target = Path(path)
-        target.write_text(json.dumps(self.to_json(), allow_nan=False) + "\n", encoding="utf-8")
-        return target
-
-    def to_json(self) -> dict[str, Any]:
-        """The fit as plain types."""
-        return {
+        stored = {
             "format": FORMAT,
             "version": VERSION,
             **self.facts(),
             "estimate": self.estimate.to_json(),
             "draws": self.posterior().to_json(),
         }
+        target = Path(path)
+        target.write_text(json.dumps(stored, allow_nan=False) + "\n", encoding="utf-8")
+        return target
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class OrderMeans:
     repeat_orders: int
     paid_orders: int
 
+    @property
+    def total(self) -> Floats:
+        """Amount x m paid by each row's customer."""
+        return self.x * self.m
+
     @classmethod
     def from_table(cls, table: pd.DataFrame) -> "OrderMeans":
         """The paid repeat orders of a base's table (frequency, paid_frequency, monetary_value)."""
@@ -104,11 +109,6 @@ class SpendObjective:
         place = np.searchsorted(self.counts, self.data.x)
         return np.bincount(place, self.data.weight).astype(np.float64)
 
-    @cached_property
-    def total(self) -> Floats:
-        """Amount x m paid by each row's customer."""
-        return self.data.x * self.data.m
-
     @property
     def space(self) -> Space:
         """p, q and gamma."""
@@ -128,7 +128,7 @@ class SpendObjective:
     def mean_order(self) -> float:
         """Mean amount of a paid repeat order."""
         data = self.data
-        return float((data.weight * self.total).sum() / (data.weight * data.x).sum())
+        return float((data.weight * self.data.total).sum() / (data.weight * data.x).sum())
 
     @cached_property
     def _log_means(self) -> float:
@@ -139,8 +139,8 @@ class SpendObjective:
         weight, x = self.data.weight, self.data.x
         found = np.empty((2, gamma.size))
         for place, value in enumerate(gamma):
-            found[0, place] = (weight * x) @ np.log1p(value / self.total)
-            found[1, place] = weight @ np.log1p(self.total / value)
+            found[0, place] = (weight * x) @ np.log1p(value / self.data.total)
+            found[1, place] = weight @ np.log1p(self.data.total / value)
         return found
 
     def log_likelihood(self, theta: Floats) -> Floats:
@@ -154,7 +154,7 @@ class SpendObjective:
         """Value, gradient and Hessian at theta (3,), all analytic."""
         p, q, gamma = theta
         x, n = self.counts, self.customers_by_count
-        weight, s = self.data.weight, self.total
+        weight, s = self.data.weight, self.data.total
         wx = weight * self.data.x
         A, B = self.curves(np.array([gamma]))[:, 0]
         inverse = 1.0 / (gamma + s)

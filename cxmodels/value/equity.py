@@ -43,6 +43,12 @@ class Totals:
     spend: Floats
     rate: Floats
 
+    def times(self, factor: float) -> "Totals":
+        """Every total times a factor."""
+        return Totals(
+            *(factor * part for part in (self.every, self.purchases, self.spend, self.rate))
+        )
+
 
 def expected_totals(
     family: PurchaseFamily,
@@ -51,9 +57,8 @@ def expected_totals(
     ahead: Floats,
     seen: Histories,
     curve: DiscountCurve,
-    paid_share: float,
 ) -> Totals:
-    """Sums over customers of expected residual value under each draw.
+    """Sums over customers of expected residual value under each draw, as if all orders were paid.
 
     theta: the estimates; ahead: (g, d) from `discounted_by_draw` at the curve's own rate.
     """
@@ -62,7 +67,7 @@ def expected_totals(
     at_rates = ahead
     if varied:
         at_rates = discounted_by_draw(family, drawn.purchases, seen, curve, drawn.rates)
-    weight = seen.weight * seen.margin * paid_share
+    weight = seen.weight * seen.margin
 
     def work(part: slice) -> Floats:
         group, w = seen.group[part], weight[part]

@@ -1,0 +1,54 @@
+"""The public face is frozen: a name is added or taken away on purpose, here and in an issue."""
+
+import cxmodels as cx
+
+FACE = {
+    "BGNBD",
+    "CustomerBase",
+    "CxError",
+    "DataError",
+    "FitError",
+    "FittedPurchases",
+    "FittedSpend",
+    "GammaGamma",
+    "OptionError",
+    "Value",
+    "__version__",
+    "customer_base",
+    "lifetime_value",
+    "load",
+    "samples",
+    "summary_sql",
+}
+FIT = {
+    "aic",
+    "bic",
+    "conditional_pmf",
+    "covariance",
+    "estimate",
+    "interval",
+    "log_likelihood",
+    "new_customer",
+    "notes",
+    "parameters",
+    "pmf",
+    "posterior",
+    "predict",
+    "rows",
+    "save",
+    "simulate",
+    "status",
+    "theta",
+}
+
+
+def test_the_face_is_as_agreed():
+    assert set(cx.__all__) == FACE
+    assert len(FACE) <= 70
+    assert all(hasattr(cx, name) for name in FACE)
+
+
+def test_a_fit_can_be_asked_what_was_agreed():
+    annotated = {name for kind in cx.FittedPurchases.__mro__ for name in vars(kind)}
+    annotated |= set(cx.FittedPurchases.__dataclass_fields__)
+    assert annotated >= FIT
