@@ -111,7 +111,8 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
         values = done.frame(sql.covariates_sql(done.ask, ROWS, CUSTOMERS).sql("duckdb")).set_index(
             "customer_id"
         )
-        place = frame.columns.tolist().index("cohort")
-        for offset, name in enumerate(done.ask.fields.covariates, start=1):
-            frame.insert(place + offset, name, frame["customer_id"].map(values[name]))
+        after = frame.columns.tolist().index("cohort") + 1
+        for place, name in enumerate(done.ask.fields.covariates):
+            column = frame["customer_id"].map(values[f"covariate_{place}"])
+            frame.insert(after + place, name, column)
     return frame

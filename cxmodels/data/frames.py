@@ -92,7 +92,7 @@ def _from_objects(values: Sequence[Any]) -> "tuple[pa.Array, Mixture | None]":
         return _from_stamps(values, stamps)
     try:
         return pa.array(values), None
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return pa.array([None if v is None else str(v) for v in values], pa.string()), None
 
 

@@ -18,6 +18,15 @@ STRETCHES = 12  # the window is cut into this many stretches of equal length
 CERTAINTY = 0.9999  # one-sided, that the excess is not chance
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def notes_on(
     done: Aggregated, start: date, account: pd.DataFrame, repeated: int
 ) -> tuple[str, ...]:
@@ -48,8 +57,8 @@ def _known_truncation(done: Aggregated) -> str:
     if not count:
         return ""
     return (
-        f"{count:,} customers had bought before {first}, where the window opens: their first "
-        "purchase here is not their first, and they look newer than they are."
+        f"{counted(count, 'customer')} had bought before {first}, where the window opens: their "
+        "first purchase here is not their first, and they look newer than they are."
     )
 
 
@@ -83,20 +92,20 @@ def _set_aside(account: pd.DataFrame) -> list[str]:
     lines = account.set_index("item")
     notes = []
     for item, text in (
-        (NO_CUSTOMER, "carry no customer id"),
-        (REVERSED, "belong to purchases that were fully refunded and count as no occasion"),
-        (NEGATIVE, "are refunds whose purchase was not found; they are set aside"),
+        (NO_CUSTOMER, "without a customer id"),
+        (REVERSED, "of purchases that were fully refunded, which count as no occasion"),
+        (NEGATIVE, "of refunds whose purchase was not found"),
     ):
         rows, amount = int(lines["rows"].loc[item]), float(lines["amount"].loc[item])
         if rows:
-            notes.append(f"{rows:,} rows ({amount:,.2f} in all) {text}.")
+            notes.append(f"Set aside: {counted(rows, 'row')} ({amount:,.2f} in all) {text}.")
     return notes
 
 
 def _zero_amounts(done: Aggregated) -> str:
     count = done.number(f"SELECT COUNT(*) FROM {KEPT} WHERE net = 0") if done.readings.amount else 0
     return (
-        f"{count:,} occasions have an amount of zero: they count as purchases, not as spend."
+        f"{counted(count, 'occasion')} of amount zero: counted as purchases, not as spend."
         if count
         else ""
     )
@@ -139,8 +148,8 @@ def _inside(done: Aggregated) -> str:
 
 def _duplicates(count: int) -> str:
     return (
-        f"{count:,} rows are exact duplicates of another row and were kept; duplicates='drop' "
-        "leaves them out."
+        f"{counted(count, 'exact duplicate')} of another row, kept; duplicates='drop' leaves "
+        "such rows out."
         if count
         else ""
     )
@@ -155,7 +164,7 @@ def _changing(done: Aggregated) -> list[str]:
         )
         if count:
             notes.append(
-                f"{name!r} changes over time for {count:,} customers; the value at the "
+                f"{name!r} changes over time for {counted(count, 'customer')}; the value at the "
                 "first purchase is used."
             )
     return notes

@@ -91,7 +91,8 @@ def _outside(done: Aggregated, repeated: int) -> list[Entry]:
             entries.append(Entry(item))
             continue
         found = done.row(
-            f"SELECT COUNT(*), COUNT(DISTINCT {customer.value}), SUM({money})"
+            f"SELECT COUNT(*), COUNT(DISTINCT {customer.value})"
+            f" FILTER (WHERE {named}), SUM({money})"
             f" FROM {done.lines} WHERE {condition}"
         )
         entries.append(_entry(item, found, note))

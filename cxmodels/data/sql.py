@@ -203,9 +203,9 @@ def _within(function: str, what: str, condition: str) -> str:
 def covariates_sql(ask: Aggregation, rows: str, customers: str) -> exp.Select:
     """Each covariate as it stood at the first occasion (the smallest value where several did)."""
     query = exp.select("lines.customer_id").from_(exp.alias_(exp.to_table(rows), "lines"))
-    for place, name in enumerate(ask.fields.covariates):
+    for place in range(len(ask.fields.covariates)):
         value = exp.Min(this=exp.column(f"covariate_{place}", table="lines"))
-        query = query.select(exp.alias_(value, name, quoted=True))
+        query = query.select(exp.alias_(value, f"covariate_{place}"))
     buyers = exp.alias_(exp.to_table(customers), "buyers")
     on = fill("lines.customer_id = buyers.customer_id AND lines.happened = buyers.first_seen")
     return query.join(buyers, on=on).group_by("lines.customer_id")

@@ -10,7 +10,7 @@ own whose view vanishes with it.
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def _own_connection() -> duckdb.DuckDBPyConnection:
     """An engine of our own: no downloads, nothing written to the working directory."""
     connection = duckdb.connect(":memory:")
     connection.execute("SET autoinstall_known_extensions = false")
-    connection.execute("SET enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # in Jupyter without widgets it is off for good
+        connection.execute("SET enable_progress_bar = false")
     scratch = exp.Literal.string(str(Path(tempfile.gettempdir()) / "cxmodels-engine"))
     connection.execute(f"SET temp_directory = {scratch.sql('duckdb')}")
     return connection
@@ -157,16 +158,24 @@ def _open_connection(
     if table is None:
         raise OptionError("a DuckDB connection needs table=, the name of the log's table")
     cursor = user.cursor()
+    source = _viewed(cursor, table)
+    if source is not None:
+        return cursor, source
+    cursor.close()
+    return _open_columns(_read_through(user, table))
+
+
+def _viewed(connection: duckdb.DuckDBPyConnection, table: str) -> Source | None:
+    """The table behind a view of this connection alone; None where it does not see the table."""
     for name in _table_names(table):
         query = exp.select("*").from_(name).sql("duckdb")
         try:
-            names = _column_names(cursor, query)
+            names = _column_names(connection, query)
         except duckdb.CatalogException:
             continue
-        _make_view(cursor, query, len(names))
-        return cursor, _described(cursor, names, f"DuckDB table {table}")
-    cursor.close()
-    return _open_columns(_read_through(user, table))
+        _make_view(connection, query, len(names))
+        return _described(connection, names, f"DuckDB table {table}")
+    return None
 
 
 def _read_through(user: duckdb.DuckDBPyConnection, table: str) -> Columns:
@@ -183,15 +192,16 @@ def _read_through(user: duckdb.DuckDBPyConnection, table: str) -> Columns:
             f"DuckDB table {table}",
         )
     cursor = user.cursor()
-    present = [
-        str(row[0]) for row in rows_of(cursor, "SELECT table_name FROM duckdb_tables() ORDER BY 1")
-    ]
-    cursor.close()
-    tables = ", ".join(present) if present else "none"
-    raise DataError(
-        "log",
-        [Problem(f"the connection has no table called {table!r}", remedy=f"Its tables: {tables}")],
-    )
+    try:
+        raise DataError("log", [_no_table(cursor, table)])
+    finally:
+        cursor.close()
+
+
+def _no_table(connection: duckdb.DuckDBPyConnection, table: str) -> Problem:
+    present = rows_of(connection, "SELECT table_name FROM duckdb_tables() ORDER BY 1")
+    listed = ", ".join(str(row[0]) for row in present) if present else "none"
+    return Problem(f"the database has no table called {table!r}", remedy=f"Its tables: {listed}")
 
 
 def _table_names(table: str) -> list[exp.Table]:
@@ -240,16 +250,20 @@ def unreadable(error: Exception, most: int = 240) -> Problem:
 
 
 def _open_database(path: str, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Source]:
+    if table is None:
+        raise OptionError(f"{path} is a DuckDB file and needs table=, the name of the log's table")
     if not Path(path).is_file():
         raise DataError(f"log {path}", [Problem("there is no such file")])
     try:
-        user = duckdb.connect(path, read_only=True)
+        connection = duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
         raise DataError(f"log {path}", [unreadable(error)]) from None
-    try:
-        return _open_connection(user, table)
-    finally:
-        user.close()
+    source = _viewed(connection, table)
+    if source is not None:
+        return connection, source
+    problem = _no_table(connection, table)
+    connection.close()
+    raise DataError(f"log {path}", [problem])
 
 
 def _read_files(connection: duckdb.DuckDBPyConnection, path: str, parquet: bool) -> Source:

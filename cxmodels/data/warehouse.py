@@ -63,8 +63,9 @@ def _with_covariates(final: exp.Select, names: tuple[str, ...]) -> exp.Select:
     inner = final.copy()
     inner.set("order", None)
     whole = exp.select("summary.*").from_(inner.subquery("summary"))
-    for name in names:
-        whole = whole.select(exp.column(name, table=VALUES, quoted=True))
+    for place, name in enumerate(names):
+        value = exp.column(f"covariate_{place}", table=VALUES)
+        whole = whole.select(exp.alias_(value, name, quoted=True))
     on = fill(f"{VALUES}.customer_id = summary.customer_id")
     return whole.join(VALUES, on=on).order_by("summary.customer_id")
 
