@@ -49,10 +49,11 @@ def prediction(tables: EquityTables) -> str:
     held = frame[frame["part"] == _HOLDOUT]
     if not len(held):
         return "No hold-out was set apart, so the model is compared only with the data it has seen."
-    seen, said = float(held["actual"].sum()), float(held["expected"].sum())
+    seen, said, span = _totals(tables, held)
     text = (
         f"The model was fitted without the last {len(held)} {tables.labels.units} and then asked "
-        f"about them. It expected {grouped(said)} repeat purchases; {grouped(seen)} happened"
+        f"about them. Given each customer's history it expected {grouped(said)}{span} repeat "
+        f"purchases; {grouped(seen)} happened"
     )
     if not seen or not math.isfinite(said):
         return text + "."
@@ -63,10 +64,24 @@ def prediction(tables: EquityTables) -> str:
     return f"{text}: the model expected {abs(bias):.1%} {more}. {_inside(frame)}"
 
 
+def _totals(tables: EquityTables, held: pd.DataFrame) -> tuple[float, float, str]:
+    """Hold-out purchases, actual and expected with its interval; of the tracking if need be."""
+    actual = named_row(tables.holdout, "metric", "actual purchases")
+    expected = named_row(tables.holdout, "metric", "expected purchases")
+    if actual is None or expected is None:
+        return float(held["actual"].sum()), float(held["expected"].sum()), ""
+    lower, upper = as_number(expected.get("lower")), as_number(expected.get("upper"))
+    span = f" ({grouped(lower)} to {grouped(upper)})" if math.isfinite(lower + upper) else ""
+    return as_number(actual.get("value")), as_number(expected.get("value")), span
+
+
 def _inside(frame: pd.DataFrame) -> str:
     held = frame[frame["part"] == _HOLDOUT]
     inside = ((held["actual"] >= held["lower"]) & (held["actual"] <= held["upper"])).sum()
-    return f"Of {len(held)} periods, {int(inside)} ended inside the interval."
+    return (
+        "The pictures show what was expected of customers of their age before their history was "
+        f"known; {int(inside)} of {len(held)} periods ended inside that interval."
+    )
 
 
 def worth(tables: EquityTables) -> str:
