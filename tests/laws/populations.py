@@ -72,11 +72,11 @@ def world(
     horizon: float,
     rng: np.random.Generator,
 ) -> World:
-    """Customers of ages T even in `ages` (weeks), seen up to T and followed for `horizon` more."""
+    """Customers of ages T, whole days evenly in `ages` (weeks), seen up to T and followed for `horizon` more."""
     r, alpha, a, b = theta
     lam, p = rng.gamma(r, 1 / alpha, customers), rng.beta(a, b, customers)
     nu = rng.gamma(spend[1], 1 / spend[2], customers)
-    T = rng.uniform(*ages, customers)
+    T = rng.integers(round(7 * ages[0]), round(7 * ages[1]), customers, endpoint=True) / 7
     found = walk(lam, p, T + horizon, rng)
     amount = rng.gamma(spend[0], 1.0, found.time.size) / nu[found.customer]
     past = found.time <= T[found.customer]

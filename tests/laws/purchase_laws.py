@@ -7,6 +7,7 @@ Written once, run over all families (test_purchase_laws.py) and over families br
 from collections.abc import Callable
 
 import numpy as np
+
 from cxmodels.data.summaries import Profiles
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
 

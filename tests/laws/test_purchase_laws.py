@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
-
 from tests.laws.purchase_laws import LAWS, histories
 
 FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(),)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.purchases import bg_nbd, bg_nbd_likelihood
 from cxmodels.purchases.bg_nbd import BGNBD, split
-
 from tests.laws.purchase_laws import LAWS
 
 

@@ -6,6 +6,7 @@ errors and unrounded parameters from R CLVTools 0.12.1 on the same sample.
 
 import numpy as np
 import pytest
+
 from cxmodels.data import samples
 from cxmodels.data.transactions import customer_base
 from cxmodels.likelihood.posterior import NormalPrior

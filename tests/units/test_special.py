@@ -3,6 +3,7 @@
 import mpmath as mp
 import numpy as np
 import pytest
+
 from cxmodels.numerics import special
 
 mp.mp.dps = 50
