@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy.special import ndtri
 
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.identification import at_limit
@@ -79,7 +79,7 @@ def loss_at(level: float) -> float:
     """
     if not 0.0 < level < 1.0:
         raise OptionError(f"level must lie between 0 and 1, got {level}")
-    return float(stats.chi2.ppf(level, 1) / 2.0)
+    return float(ndtri((1.0 + level) / 2.0) ** 2 / 2.0)
 
 
 def edge_limit(view: RealScale, found: Climb, place: int, outward: float) -> Limit:
@@ -147,7 +147,9 @@ class _Line:
 
         if over(inner) >= 0.0:  # the origin itself lies below the maximum by the cut
             return inner
-        return float(optimize.brentq(over, low, high, xtol=1e-8, rtol=1e-10))
+        from scipy.optimize import brentq  # heavy, and needed here alone
+
+        return float(brentq(over, low, high, xtol=1e-8, rtol=1e-10))
 
     def curve(self, origin: Floats, grid: Floats) -> pd.DataFrame:
         """The profile over a grid of the coordinate, each fit begun at its neighbour's."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import OptionError
@@ -85,6 +84,8 @@ def holdout_summary(
     "own rate": every customer keeps their past purchases per unit of time; "mean": every
     customer buys what the average one will. Returns: metric, value, lower, upper, unit, note.
     """
+    from scipy.stats import kstest  # heavy, and needed here alone
+
     held = Holdout.of(fit, base, draws, seed)
     seen, row = base.profiles, base.profiles.row
     rate = seen.frequency / np.where(seen.T > 0, seen.T, np.inf)
@@ -107,7 +108,7 @@ def holdout_summary(
         ("error of own rate", _mae(own_rate, actual), None, None, "per customer", "simple rule"),
         ("error of mean", _mae(mean, actual), None, None, "per customer", "simple rule"),
         ("inside the interval", inside, None, None, "share", f"of customers; {level:.0%} is right"),
-        ("calibration", float(stats.kstest(score, "uniform").pvalue), None, None, "p-value",
+        ("calibration", float(kstest(score, "uniform").pvalue), None, None, "p-value",
          "PIT against uniform; small: intervals too narrow or shifted"),
         ("Gini", _gini(expected, actual), None, None, "share", "of actual, ranked by expected"),
         ("top decile", _capture(expected, actual), None, None, "share",

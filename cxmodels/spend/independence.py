@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import FitError, OptionError
@@ -58,7 +58,9 @@ def independence(base: CustomerBase, level: float = 0.9) -> Independence:
             f"no correlation of orders and spend: {n} customers have paid repeat orders, and they "
             "must be at least 4 and differ both in how often and in how much they buy"
         )
-    r = float(stats.spearmanr(orders, mean).statistic)
+    from scipy.stats import spearmanr  # heavy, and needed here alone
+
+    r = float(spearmanr(orders, mean).statistic)
     lower, upper = fisher_interval(r, n, level)
     return Independence(r, lower, upper, n, level, _sentence(r, lower, upper, level))
 
@@ -69,7 +71,7 @@ def fisher_interval(r: float, n: int, level: float) -> tuple[float, float]:
     >>> [round(end, 4) for end in fisher_interval(0.5, 103, 0.95)]
     [0.3287, 0.6394]
     """
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + r * r / 2) / (n - 3))
+    half = ndtri((1 + level) / 2) * np.sqrt((1 + r * r / 2) / (n - 3))
     z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
