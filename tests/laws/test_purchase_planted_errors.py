@@ -21,6 +21,15 @@ def with_parameters(formula, change):
     return wrong
 
 
+def updated(change):
+    """`alive` with a wrong update of (r, alpha, a, b) by x and T."""
+
+    def wrong(theta, x, T):
+        return np.stack(np.broadcast_arrays(*change(*split(theta), x, T)), axis=-1)
+
+    return wrong
+
+
 def swap(r, alpha, a, b):
     return r, alpha, b, a
 
@@ -57,6 +66,12 @@ def pmf_leaves_one_later(theta, n, t):
     return np.logaddexp(bg_nbd.log_pmf_survivors(theta, n, t), gone)
 
 
+def times_backwards(theta, t, rng):
+    found = bg_nbd.simulate(theta, t, rng)
+    end = np.broadcast_to(t, found.count.shape)
+    return replace(found, time=end[found.customer] - found.time)
+
+
 PLANTED = {
     "p_alive": [
         without_minus_one,
@@ -64,9 +79,9 @@ PLANTED = {
         lambda theta, x, t_x, T: bg_nbd.p_alive(theta, x, T - t_x, T),
     ],
     "alive": [
-        lambda theta, x, T: np.stack(np.broadcast_arrays(*split(theta)[:1], split(theta)[1] + T, split(theta)[2], split(theta)[3] + x), axis=-1),
-        lambda theta, x, T: np.stack(np.broadcast_arrays(split(theta)[0] + x, split(theta)[1] + T, split(theta)[2], split(theta)[3] + 0 * x), axis=-1),
-        lambda theta, x, T: np.stack(np.broadcast_arrays(split(theta)[0] + x, split(theta)[1] + 0 * T, split(theta)[2], split(theta)[3] + x), axis=-1),
+        updated(lambda r, alpha, a, b, x, T: (r, alpha + T, a, b + x)),
+        updated(lambda r, alpha, a, b, x, T: (r + x, alpha + T, a, b)),
+        updated(lambda r, alpha, a, b, x, T: (r + x, alpha, a, b + x)),
     ],
     "survival": [
         with_parameters(bg_nbd.survival, swap),
@@ -96,9 +111,7 @@ PLANTED = {
     "simulate": [
         never_leaves,
         with_parameters(bg_nbd.simulate, swap),
-        lambda theta, t, rng: (
-            lambda found: replace(found, time=np.broadcast_to(t, found.count.shape)[found.customer] - found.time)
-        )(bg_nbd.simulate(theta, t, rng)),
+        times_backwards,
     ],
 }  # fmt: skip
 CASES = [(name, place) for name, wrong in PLANTED.items() for place in range(len(wrong))]

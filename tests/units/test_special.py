@@ -10,7 +10,7 @@ mp.mp.dps = 50
 
 
 def reference(kind: str, A: float, a: float, b: float, z: float) -> float:
-    """log of the mean over p ~ Beta(a, b) by mpmath's 2F1, by its series where that takes minutes."""
+    """log of the mean over p ~ Beta(a, b): mpmath's 2F1, or its series where that takes minutes."""
     exact = tuple(mp.mpf(float(v)) for v in (A, a, b, z))
     route = hypergeometric if a + b < 10_000 else series
     return float(mp.log(route(kind, *exact)))
