@@ -1,0 +1,85 @@
+"""The list of benchmarks: what is done, who does it, and what was promised."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.benchmarks import works
+from tests.benchmarks.material import Material
+from tests.benchmarks.works import Work
+
+
+@dataclass(frozen=True)
+class Case:
+    """One benchmark. sides: cxmodels first, then those it is compared with.
+
+    promise: the target in words; inner: works per process, of which the median counts (short
+    works only; a first one is left out as a warm-up).
+    """
+
+    name: str
+    what: str
+    promise: str
+    sides: dict[str, Callable[[Material], Work]]
+    inner: int = 1
+    in_processor_time: bool = False
+
+
+CASES = (
+    Case(
+        "fit_million",
+        "BG/NBD fit, 1 million customers",
+        "50 times faster than lifetimes",
+        {
+            "cxmodels": works.cx_fit_million,
+            "cxmodels, door and fit": works.cx_fit_million_with_door,
+            "lifetimes": works.lifetimes_fit_million,
+        },
+    ),
+    Case(
+        "fit_cdnow",
+        "BG/NBD fit, CDNOW",
+        "faster than lifetimes",
+        {"cxmodels": works.cx_fit_cdnow, "lifetimes": works.lifetimes_fit_cdnow},
+        inner=7,
+    ),
+    Case(
+        "draws_cdnow",
+        "4,000 posterior draws, CDNOW",
+        "under .5 s",
+        {"cxmodels": works.cx_draws_cdnow},
+        inner=5,
+    ),
+    Case(
+        "value_million",
+        "CLV of 1 million customers, 12 months",
+        "with intervals, faster than lifetimes without",
+        {"cxmodels": works.cx_value_million, "lifetimes": works.lifetimes_value_million},
+    ),
+    Case(
+        "log_to_base",
+        "10 million log rows (Parquet) to a base",
+        "within 1.3 times of the same SQL by hand",
+        {
+            "cxmodels": works.cx_log_to_base,
+            "SQL by hand": works.sql_log_to_base,
+            "lifetimes": works.lifetimes_log_to_base,
+        },
+    ),
+    Case(
+        "import",
+        "import, fresh process (processor time)",
+        "under .5 s",
+        {
+            "cxmodels": works.cx_import,
+            "lifetimes": works.lifetimes_import,
+            "pandas and scipy.special": works.pandas_scipy_import,
+        },
+        inner=5,
+        in_processor_time=True,
+    ),
+)
+
+
+def case_named(name: str) -> Case:
+    """The benchmark of that name."""
+    return next(case for case in CASES if case.name == name)

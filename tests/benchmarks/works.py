@@ -1,0 +1,206 @@
+"""The pieces of work that are timed: each prepares itself, then hands back what to measure.
+
+A work is a function of the material; it returns a function without arguments that does the work
+and says in a dictionary what came out, so that a fast wrong answer shows.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import cxmodels as cx
+from tests.benchmarks.material import LOG_END, Material
+
+Facts = dict[str, Any]
+
+ANNUAL, MONTHLY = 1.01**12 - 1.0, 0.01  # one rate, as each program asks for it
+COLUMNS = {"customer": "customer_id", "time": "time", "amount": "amount"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """do: what is timed; tell: what came out, looked at when the clock has stopped."""
+
+    do: Callable[[], Any]
+    tell: Callable[[Any], Facts]
+
+
+def cdnow() -> cx.CustomerBase:
+    """The CDNOW sample, calibration period."""
+    log = cx.samples.cdnow()
+    return cx.customer_base(
+        log, customer="customer_id", time="date", amount="amount", unit="week", end="1997-09-30"
+    )
+
+
+def weekly(material: Material) -> cx.CustomerBase:
+    """The simulated customers as a base."""
+    return cx.CustomerBase.from_summary(material.summary, unit="week")
+
+
+def _ended(fit: cx.FittedPurchases) -> Facts:
+    return {"log_likelihood": round(fit.log_likelihood, 3), "status": fit.status.outcome.name}
+
+
+def cx_fit_million(material: Material) -> Work:
+    base = weekly(material)
+    return Work(lambda: cx.BGNBD().fit(base), _ended)
+
+
+def cx_fit_million_with_door(material: Material) -> Work:
+    material.summary  # noqa: B018 - read now, not while timed
+    return Work(lambda: cx.BGNBD().fit(weekly(material)), _ended)
+
+
+def cx_fit_cdnow(material: Material) -> Work:
+    base = cdnow()
+    return Work(lambda: cx.BGNBD().fit(base), _ended)
+
+
+def lifetimes_fit_million(material: Material) -> Work:
+    return _lifetimes_fit(weekly(material))
+
+
+def lifetimes_fit_cdnow(material: Material) -> Work:
+    return _lifetimes_fit(cdnow())
+
+
+def _lifetimes_fit(base: cx.CustomerBase) -> Work:
+    """Its fit; the log likelihood of what it found by our formula, so that the two compare."""
+    from lifetimes import BetaGeoFitter
+
+    table = base.table
+
+    def tell(model: Any) -> Facts:
+        theta = np.array([model.params_[name] for name in ("r", "alpha", "a", "b")])
+        objective = cx.BGNBD().objective(base.profiles)
+        return {"log_likelihood": round(float(objective.log_likelihood(theta)), 3)}
+
+    return Work(lambda: BetaGeoFitter().fit(table["frequency"], table["recency"], table["T"]), tell)
+
+
+def cx_draws_cdnow(material: Material) -> Work:
+    fit = cx.BGNBD().fit(cdnow())
+    return Work(
+        lambda: fit.posterior(4000),
+        lambda draws: {"draws": len(draws), "pareto_k": round(draws.pareto_k, 3)},
+    )
+
+
+def cx_value_million(material: Material) -> Work:
+    base = weekly(material)
+    fit, spend = cx.BGNBD().fit(base), cx.GammaGamma().fit(base)
+
+    def tell(value: cx.Value) -> Facts:
+        total = value.equity.iloc[0]
+        return {name: round(float(total[name])) for name in ("estimate", "lower", "upper")}
+
+    return Work(
+        lambda: cx.lifetime_value(fit, spend, base, horizon="12M", discount_rate=ANNUAL), tell
+    )
+
+
+def lifetimes_value_million(material: Material) -> Work:
+    """Its value at the parameters that cxmodels found; its months are 4.345 weeks, paid at the end,
+    and customers without a paid repeat order count as spending 0 in its shrinkage."""
+    import pandas as pd
+    from lifetimes import BetaGeoFitter, GammaGammaFitter
+
+    model, spend, table = BetaGeoFitter(), GammaGammaFitter(), material.summary
+    model.params_ = pd.Series(material.facts["purchases"], index=("r", "alpha", "a", "b"))
+    model.predict = model.conditional_expected_number_of_purchases_up_to_time  # as its fit does
+    spend.params_ = pd.Series(material.facts["spend"], index=("p", "q", "v"))
+    money = table["monetary_value"].fillna(0.0)
+
+    def do() -> Any:
+        return spend.customer_lifetime_value(
+            model, table["frequency"], table["recency"], table["T"], money,
+            time=12, discount_rate=MONTHLY, freq="W",
+        )  # fmt: skip
+
+    return Work(do, lambda value: {"estimate": round(float(value.sum()))})
+
+
+def cx_log_to_base(material: Material) -> Work:
+    return Work(
+        lambda: cx.customer_base(str(material.log), **COLUMNS, unit="week", end=LOG_END).table,
+        _counted,
+    )
+
+
+def _counted(table: Any) -> Facts:
+    return {"customers": len(table), "repeats": int(table["frequency"].sum())}
+
+
+def sql_log_to_base(material: Material) -> Work:
+    """The text of `summary_sql`, pasted into DuckDB by a person who checks nothing."""
+    import duckdb
+
+    text = cx.summary_sql(table="sales", **COLUMNS, unit="week", end=LOG_END)
+
+    def do() -> Any:
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE VIEW sales AS FROM read_parquet('{material.log}')")
+            return connection.sql(text).df()
+
+    return Work(do, _counted)
+
+
+def lifetimes_log_to_base(material: Material) -> Work:
+    import pandas as pd
+    from lifetimes.utils import summary_data_from_transaction_data
+
+    def do() -> Any:
+        return summary_data_from_transaction_data(
+            pd.read_parquet(material.log), "customer_id", "time", "amount",
+            observation_period_end=LOG_END, freq="D",
+        )  # fmt: skip
+
+    return Work(do, _counted)
+
+
+def cx_import(material: Material) -> Work:
+    return _import("cxmodels")
+
+
+def lifetimes_import(material: Material) -> Work:
+    return _import("lifetimes")
+
+
+def pandas_scipy_import(material: Material) -> Work:
+    return _import("pandas, scipy.special")
+
+
+def _import(name: str) -> Work:
+    """An import in a process of its own; its processor time, the interpreter's start left out."""
+    import json
+    import subprocess
+    import sys
+
+    program = (
+        "import time, json; start = time.process_time(); before = time.perf_counter(); "
+        f"import {name}; "
+        "print(json.dumps([time.process_time() - start, time.perf_counter() - before]))"
+    )
+
+    def do() -> Any:
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True
+        )
+        return json.loads(ran.stdout)
+
+    return Work(do, lambda found: {"processor": found[0], "seconds": found[1]})
+
+
+def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """lifetimes warns on current NumPy and pandas; that is not what is measured."""
+
+    def called(*arguments: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*arguments)
+
+    return called
