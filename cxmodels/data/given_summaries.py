@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.profiles import compress
+from cxmodels.data.profiles import Bools, Floats, compress
 from cxmodels.data.units import TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
-from cxmodels.numerics.arrays import Bools, Floats
 
 if TYPE_CHECKING:
     import pandas as pd

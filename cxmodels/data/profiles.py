@@ -7,8 +7,11 @@ far fewer of them than customers.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cxmodels.numerics.arrays import Floats, Ints
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

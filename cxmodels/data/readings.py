@@ -112,51 +112,49 @@ def read_customer(source: Source, column: Column) -> Reading:
 
 def read_amount(column: Column) -> Reading:
     """Money as a decimal; text is read as a number where it is one."""
-    place, kind, name = column.place, _base(column.kind), column.name
+    place, kind, worded = column.place, _base(column.kind), is_text(column.kind)
+    if not worded and kind not in (*WHOLE, *WIDE, *REAL, "DECIMAL"):
+        return _unusable(column, "amount", "Amounts are numbers")
     text = _text(column) if is_text(kind) else place
     missing, number = f"{place} IS NULL", place
-    rules: list[Rule] = []
-    if is_text(column.kind):
+    if worded:
         missing, number = f"({place} IS NULL OR TRIM({text}) = '')", f"TRY_CAST({text} AS DOUBLE)"
-        rules.append(
-            Rule(
-                f"amount column {name!r} holds text that is not a number",
-                f"NOT ({missing}) AND {number} IS NULL",
-                "Write amounts as 1234.50, without signs of currency or thousands",
-            )
-        )
-    elif kind not in (*WHOLE, *WIDE, *REAL, "DECIMAL"):
-        return _unusable(column, "amount", "Amounts are numbers")
-    if kind in REAL or is_text(column.kind):
+    words = f"NOT ({missing}) AND {number} IS NULL" if worded else None
+    real = kind in REAL or worded
+    if real:
         missing = f"({missing} OR COALESCE(ISNAN({number}), FALSE))"
-        rules.append(
-            Rule(
-                f"amount column {name!r} is infinite",
-                f"COALESCE(ISINF({number}), FALSE)",
-                "Correct or remove these rows",
-            )
-        )
-        size = f"COALESCE(ISFINITE({number}) AND ABS({number}) >= {MONEY_LIMIT}, FALSE)"
-    else:
-        size = f"COALESCE(ABS(CAST({place} AS DOUBLE)) >= {MONEY_LIMIT}, FALSE)"
-    rules.insert(
-        0,
+    rules = _amount_rules(
+        column.name, missing, words, number if real else f"CAST({place} AS DOUBLE)"
+    )
+    return Reading(
+        column, f"CAST({text} AS {MONEY})", f"TRY_CAST({text} AS {MONEY})", missing, tuple(rules)
+    )
+
+
+def _amount_rules(name: str, missing: str, words: str | None, number: str) -> list[Rule]:
+    """What an amount must be; `words`: when text is no number, None for a column of numbers."""
+    rules = [
         Rule(
             f"amount column {name!r} is missing (empty or NaN)",
             missing,
             "Write 0 for a free purchase, or remove the row",
         ),
-    )
-    rules.append(
+        Rule(
+            f"amount column {name!r} is infinite",
+            f"COALESCE(ISINF({number}), FALSE)",
+            "Correct or remove these rows",
+        ),
         Rule(
             f"amount column {name!r} is too large for money ({MONEY_LIMIT:,} or more)",
-            size,
+            f"COALESCE(ISFINITE({number}) AND ABS({number}) >= {MONEY_LIMIT}, FALSE)",
             "Give amounts in a larger unit, such as thousands",
-        )
-    )
-    return Reading(
-        column, f"CAST({text} AS {MONEY})", f"TRY_CAST({text} AS {MONEY})", missing, tuple(rules)
-    )
+        ),
+    ]
+    if words is not None:
+        said = f"amount column {name!r} holds text that is not a number"
+        remedy = "Write amounts as 1234.50, without signs of currency or thousands"
+        rules.insert(1, Rule(said, words, remedy))
+    return rules
 
 
 def read_time(

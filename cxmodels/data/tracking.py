@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from cxmodels.data.aggregation import CUSTOMERS, KEPT, Aggregated
+from cxmodels.data.profiles import Ints
 from cxmodels.data.reconciliation import kept_by_day
 from cxmodels.data.units import TimeUnit, add_months
-from cxmodels.numerics.arrays import Ints
 
 
 def tracking_table(done: Aggregated, start: date) -> pd.DataFrame:
