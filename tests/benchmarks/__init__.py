@@ -5,5 +5,6 @@
     python -m tests.benchmarks --only fit_million import --json out.json
 
 Each measurement is a fresh process; the sides of a benchmark take turns, so that whatever else the
-machine does falls on both. Trust the ratios of one run, not its seconds. Speed is never asserted.
+machine does falls on both. Trust the ratios of one run, not its seconds; on a busy machine those of
+processor time say more than those of the clock. Speed is never asserted.
 """

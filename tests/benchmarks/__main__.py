@@ -61,22 +61,25 @@ def machine() -> str:
 
 
 def lines(case: Case, found: list[Measured]) -> str:
-    """The table of one benchmark: a line a side, the ratio to cxmodels last."""
+    """The table of one benchmark: a line a side, the ratios to cxmodels last."""
     own = found[0]
     text = [f"\n{case.what} (promised: {case.promise})"]
     for one in found:
         if one.failed:
             text.append(f"  {one.side:26} failed: {one.failed}")
             continue
-        spent = one.processor if case.in_processor_time else one.seconds
-        base = own.processor if case.in_processor_time else own.seconds
-        ratio = "" if one is own else f"{spent / base:7.2f} times cxmodels"
         facts = ", ".join(f"{name} {value}" for name, value in one.facts.items())
         text.append(
-            f"  {one.side:26} {one.seconds:9.4f} s  processor {one.processor:9.4f} s  "
-            f"peak {one.peak_mb:6.0f} MB  {ratio:22} {facts}"
+            f"  {one.side:26} {one.seconds:9.4f} s{_times(one.seconds, own.seconds)}  processor "
+            f"{one.processor:9.4f} s{_times(one.processor, own.processor)}  "
+            f"peak {one.peak_mb:5.0f} MB  {facts}"
         )
     return "\n".join(text)
+
+
+def _times(value: float, own: float) -> str:
+    """The ratio to cxmodels' own figure."""
+    return f" (x {value / own:6.2f})"
 
 
 if __name__ == "__main__":

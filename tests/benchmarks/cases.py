@@ -21,7 +21,6 @@ class Case:
     promise: str
     sides: dict[str, Callable[[Material], Work]]
     inner: int = 1
-    in_processor_time: bool = False
 
 
 CASES = (
@@ -75,7 +74,6 @@ CASES = (
             "pandas and scipy.special": works.pandas_scipy_import,
         },
         inner=5,
-        in_processor_time=True,
     ),
 )
 

@@ -54,7 +54,7 @@ def test_command_prints_and_writes(tmp_path: Path) -> None:
     said = run(
         "--small", "--repeats", "1", "--inner", "1", "--only", "import", "--json", str(target)
     )
-    assert "times cxmodels" in said
+    assert "(x   1.00)" in said
     written = json.loads(target.read_text())
     assert {one["side"] for one in written["results"]} >= {"cxmodels", "lifetimes"}
 
