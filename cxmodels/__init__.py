@@ -5,9 +5,16 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import summary_sql
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
+from cxmodels.likelihood.posterior import NormalPrior
+from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.maps import recency_frequency_map
+from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
+from cxmodels.spend.independence import independence
+from cxmodels.value.discounted_purchases import discounted_purchases
+from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
 from cxmodels.value.saved import load
 
@@ -22,12 +29,21 @@ __all__ = [
     "FittedPurchases",
     "FittedSpend",
     "GammaGamma",
+    "NormalPrior",
     "OptionError",
     "Value",
     "__version__",
+    "conditional_expectation",
     "customer_base",
+    "discounted_purchases",
+    "frequency_table",
+    "holdout_summary",
+    "independence",
+    "iso_value",
     "lifetime_value",
     "load",
+    "recency_frequency_map",
     "samples",
     "summary_sql",
+    "tracking",
 ]
