@@ -25,6 +25,8 @@ FORGOTTEN = 1e-12  # discount factor beyond which an infinite horizon is cut
 PANEL = 2.0  # width of a panel in y; the rate is analytic within pi of the real line
 NODES = 12  # Chebyshev nodes in a panel: relative error about 6.4^-12 = 2e-10
 GAUSS = np.polynomial.legendre.leggauss(24)
+FEW = np.polynomial.legendre.leggauss(6)  # exact to degree 11, a node's own, within many months
+MANY = 12  # months in a panel from which that is enough
 
 
 class Payment(Enum):
@@ -104,12 +106,16 @@ class DiscountCurve:
     def factor(self, s: Floats, rate: Number | None = None) -> Floats:
         """Present value of 1 for a purchase at each s, 0 after the horizon; or at other rates."""
         force = self.force if rate is None else np.log1p(rate) / self.unit.per_year
-        paid = np.asarray(s, dtype=np.float64)
-        if self.payment is not Payment.CONTINUOUS:
-            edges = self.months(float(paid.max(initial=0.0)))
-            place = np.clip(np.searchsorted(edges, paid, side="right") - 1, 0, edges.size - 2)
-            paid = _paid_at(self.payment, edges[place], edges[place + 1])
-        return np.where(np.asarray(s) <= self.length, np.exp(-force * paid), 0.0)
+        return np.where(np.asarray(s) <= self.length, np.exp(-force * self.paid(s)), 0.0)
+
+    def paid(self, s: Floats) -> Floats:
+        """When the purchases made at each s are paid."""
+        made = np.asarray(s, dtype=np.float64)
+        if self.payment is Payment.CONTINUOUS:
+            return made
+        edges = self.months(float(made.max(initial=0.0)))
+        place = np.clip(np.searchsorted(edges, made, side="right") - 1, 0, edges.size - 2)
+        return _paid_at(self.payment, edges[place], edges[place + 1])
 
     def months(self, until: float) -> Floats:
         """Ends of months from the valuation date on, in `unit`: 0, then up to beyond `until`."""
@@ -168,13 +174,20 @@ class DiscountCurve:
             cuts = np.unique(np.concatenate([cuts, months[(months > low) & (months < high)]]))
         inner = np.log1p(cuts / c)
         half = np.diff(inner)[:, None] / 2
-        y = (inner[:-1, None] + half + half * GAUSS[0]).ravel()
+        points, shares = GAUSS if half.size < MANY else FEW
+        y = (inner[:-1, None] + half + half * points).ravel()
         s = c * np.expm1(y)
-        measure = (half * GAUSS[1]).ravel() * (c + s)  # ds = (c + s) dy
+        measure = (half * shares).ravel() * (c + s)  # ds = (c + s) dy
         place = np.clip((2 * y - y_low - y_high) / (y_high - y_low), -1, 1)
-        lagrange = _lagrange(place, angle)
-        factors = np.stack([self.factor(s, float(rate)) for rate in rates], axis=-1)
-        return nodes, lagrange.T @ (measure[:, None] * factors)
+        mass = measure[:, None] * _lagrange(place, angle)
+        paid, force = self.paid(s), np.log1p(rates) / self.unit.per_year
+        if self.payment is not Payment.CONTINUOUS:  # all of a month is paid at once
+            mass = mass.reshape(half.size, points.size, count).sum(axis=1)
+            paid = paid[:: points.size]
+        weights = np.zeros((count, rates.size))
+        live = force * low < -np.log(FORGOTTEN)  # the other rates see nothing so far off
+        weights[:, live] = mass.T @ np.exp(-np.outer(paid, force[live]))
+        return nodes, weights
 
 
 @dataclass(frozen=True)

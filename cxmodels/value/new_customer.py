@@ -14,11 +14,15 @@ from cxmodels.value.terms import Terms
 COPIES = 20  # simulated customers for each draw
 
 
-def discounted_purchases(family: PurchaseFamily, theta: Floats, curve: DiscountCurve) -> Floats:
-    """(d,): discounted expected repeat purchases of a new customer under each theta (d, k)."""
-    scheme = curve.scheme(resolution(family, theta))
+def discounted_purchases(
+    family: PurchaseFamily, theta: Floats, curve: DiscountCurve, rates: Floats
+) -> Floats:
+    """(d,): discounted expected repeat purchases of a new customer under each theta (d, k) and
+    annual rate (d,)."""
+    distinct, place = np.unique(rates, return_inverse=True)
+    scheme = curve.scheme(resolution(family, theta), distinct)
     rate = family.purchase_rate(theta[:, None, :], scheme.times)
-    return np.asarray(rate @ scheme.weights[:, 0])
+    return np.asarray(np.einsum("dj,jd->d", rate, scheme.weights[:, place]))
 
 
 def new_customer_table(
@@ -35,9 +39,10 @@ def new_customer_table(
     margin = float(terms.margin.mean())
     scale = margin * paid_share
     first = scale * float(gamma_gamma.expected_spend(theta[1]))
-    repeat = float(discounted_purchases(family, theta[0][None], terms.curve)[0])
+    curve, flat = terms.curve, np.array([terms.curve.rate])
+    repeat = float(discounted_purchases(family, theta[0][None], curve, flat)[0])
     orders = scale * gamma_gamma.expected_spend(drawn.spend)
-    expected = orders * (1.0 + discounted_purchases(family, drawn.purchases, terms.curve))
+    expected = orders * (1.0 + discounted_purchases(family, drawn.purchases, curve, drawn.rates))
     lower, upper = np.quantile(expected, terms.tails, method="nearest")
     least, most = np.quantile(_outcomes(family, drawn, terms, paid_share) * margin, terms.tails)
     row = {
@@ -63,7 +68,8 @@ def _outcomes(family: PurchaseFamily, drawn: Parameters, terms: Terms, paid_shar
     purchases = np.repeat(drawn.purchases, COPIES, axis=0)
     found = family.simulate(purchases, simulated_reach(terms.curve), rng)
     owner = np.concatenate([np.arange(nu.size), found.customer])
-    worth = np.concatenate([np.ones(nu.size), terms.curve.factor(found.time)])
+    rates = np.repeat(drawn.rates, COPIES)[found.customer]
+    worth = np.concatenate([np.ones(nu.size), terms.curve.factor(found.time, rates)])
     orders = rng.standard_gamma(spend[owner, 0]) / nu[owner]
     paid = rng.random(orders.size) < paid_share
     return np.bincount(owner, weights=worth * orders * paid, minlength=nu.size).astype(np.float64)
