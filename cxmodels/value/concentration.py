@@ -11,6 +11,7 @@ from cxmodels.numerics.arrays import Floats
 
 TOPS = (0.01, 0.05, 0.20)
 ENOUGH = 100  # draws from which an interval is read off their quantiles
+HUGE = np.finfo(np.float64).max / 1e9
 GRID = np.linspace(0.0, 1.0, 101)
 
 
@@ -37,6 +38,7 @@ def gini(value: Floats, weight: Floats) -> float:
 
 def _curve(value: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Cumulative shares of customers and of value, from the least valuable customer up."""
+    value = np.minimum(value, HUGE)  # infinite ones, where spend has no mean, hold all equally
     order = np.argsort(value)
     people = np.concatenate([[0.0], np.cumsum(weight[order])])
     money = np.concatenate([[0.0], np.cumsum((weight * value)[order])])

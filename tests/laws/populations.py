@@ -12,7 +12,7 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase
 
 CDNOW = np.array([0.243, 4.414, 0.793, 2.426])  # r, alpha, a, b in weeks
-HEAVY = np.array([3.2, 2.1, 0.9, 14.0])  # about 1.5 purchases a week: counts in the dozens
+HEAVY = np.array([3.2, 2.1, 2.0, 2000.0])  # 1.5 purchases a week, few leave: counts in dozens
 SPEND = np.array([6.25, 3.74, 15.44])  # p, q, gamma
 
 
@@ -72,7 +72,7 @@ def world(
     horizon: float,
     rng: np.random.Generator,
 ) -> World:
-    """Customers of ages T, whole days evenly in `ages` (weeks), seen up to T and followed for `horizon` more."""
+    """Customers of whole days T even in `ages` (weeks), seen up to T and `horizon` beyond."""
     r, alpha, a, b = theta
     lam, p = rng.gamma(r, 1 / alpha, customers), rng.beta(a, b, customers)
     nu = rng.gamma(spend[1], 1 / spend[2], customers)

@@ -394,8 +394,8 @@ LAWS: tuple[Callable[[], None], ...] = (
     concentration_is_of_the_customers,
     new_customer_is_its_definition,
     shares_sum_to_one,
-    parameters_give_their_own_variance,
     simulation_has_the_mean_of_the_formula,
     intervals_hold_what_is_simulated,
+    parameters_give_their_own_variance,
     variance_is_that_of_the_simulated_total,
 )
