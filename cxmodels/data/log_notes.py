@@ -5,7 +5,7 @@
 from datetime import date
 
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregated
 from cxmodels.data.reconciliation import NEGATIVE, NO_CUSTOMER, REVERSED
@@ -15,6 +15,7 @@ from cxmodels.data.units import Collapse
 
 OPENING_EXCESS = 1.5  # new customers of the opening stretch, relative to the two after it
 STRETCHES = 12  # the window is cut into this many stretches of equal length
+LONGEST_SILENCE = 14  # days without a row before the end of a window that pass without a word
 CERTAINTY = 0.9999  # one-sided, that the excess is not chance
 
 
@@ -34,6 +35,7 @@ def notes_on(
     found = [
         _known_truncation(done),
         _suspected_truncation(done, start),
+        _stops_early(done),
         *_set_aside(account),
         _zero_amounts(done),
         _duplicates(repeated),
@@ -77,7 +79,7 @@ def _suspected_truncation(done: Aggregated, start: date) -> str:
         )
     )
     usual = next_two / 2
-    noise = float(norm.ppf(CERTAINTY)) * (opening + usual / 2) ** 0.5
+    noise = float(ndtri(CERTAINTY)) * (opening + usual / 2) ** 0.5
     if not later or opening <= OPENING_EXCESS * usual or opening - usual <= noise:
         return ""
     return (
@@ -85,6 +87,17 @@ def _suspected_truncation(done: Aggregated, start: date) -> str:
         f"{length} days, {usual:,.0f} in each stretch of that length after it. Many of them "
         "bought before the log begins and look newer than they are; leave them out, or read "
         "dropout and the value of new customers with care."
+    )
+
+
+def _stops_early(done: Aggregated) -> str:
+    """A window that runs on after the log has stopped makes everybody look inactive."""
+    last, gap = done.facts.last, (done.ask.window.last - done.facts.last).days
+    if gap <= LONGEST_SILENCE:
+        return ""
+    return (
+        f"The log's last row is of {last}, {gap:,} days before the window ends: if rows are "
+        "missing, customers look less alive than they are."
     )
 
 

@@ -126,7 +126,7 @@ def _open_columns(columns: Columns) -> tuple[duckdb.DuckDBPyConnection, Source]:
     places = [f"c{place}" for place in range(len(columns.names))]
     arrays = [_plain(array) for array in columns.arrays]
     if places:
-        connection.register(LOG, pa.table(arrays, names=places))
+        _register(connection, arrays, places)
     _lock(connection)
     zones = {
         place: array.type.tz
@@ -141,6 +141,22 @@ def _open_columns(columns: Columns) -> tuple[duckdb.DuckDBPyConnection, Source]:
         mixtures=columns.mixtures,
         index=columns.index,
     )
+
+
+def _register(
+    connection: duckdb.DuckDBPyConnection, arrays: list[Any], places: Sequence[str]
+) -> None:
+    """Arrow columns as the relation LOG; a type that the engine does not know becomes text."""
+    try:
+        connection.register(LOG, pa.table(arrays, names=places))
+    except duckdb.Error:
+        for place, array in enumerate(arrays):
+            try:
+                connection.register("cxmodels_probe", pa.table([array], names=["c0"]))
+            except duckdb.Error:
+                text = [None if value is None else str(value) for value in array.to_pylist()]
+                arrays[place] = pa.array(text, pa.string())
+        connection.register(LOG, pa.table(arrays, names=places))
 
 
 def _plain(array: Any) -> Any:

@@ -49,7 +49,7 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
 
     log: a pandas or polars frame (eager or lazy), Arrow table or reader, path of a Parquet or CSV
     file (or a pattern such as "sales/*.parquet"), DuckDB relation, or DuckDB connection or file
-    with table=. It is read, never changed.
+    with table=. It is read, never changed; of a connection, what is committed is read.
     customer, time, amount, order: names of its columns. Without amount there is no spend. Refunds
     are negative amounts: netted within their order where order ids are given, then within the
     customer's occasion.

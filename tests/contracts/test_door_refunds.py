@@ -1,5 +1,6 @@
 """Refunds, zero amounts, windows and hold-outs: small logs whose answer can be counted by hand."""
 
+from datetime import date
 from decimal import Decimal
 
 import pandas as pd
@@ -69,6 +70,27 @@ def test_a_fully_refunded_order_is_no_occasion() -> None:
     assert account(base, "set aside: purchases fully refunded") == (4, 2, Decimal(0))
     assert account(base, "log")[1] == 2
     assert any("fully refunded" in note for note in base.notes)
+
+
+def test_a_day_that_is_fully_refunded_is_no_occasion_without_order_ids() -> None:
+    base = base_of([("a", "2024-01-01", 9.0), ("a", "2024-01-05", 4.0), ("a", "2024-01-05", -4.0)])
+    assert one(base)["frequency"] == 0
+    assert account(base, "set aside: purchases fully refunded") == (2, 1, Decimal(0))
+
+
+def test_the_account_counts_lines_not_occasions() -> None:
+    base = base_of(
+        [
+            ("a", "2024-01-01", 1.0),
+            ("a", "2024-01-01", 2.0),
+            ("a", "2024-01-01", 4.0),
+            ("a", "2024-01-05", 8.0),
+            ("a", "2024-01-05", 16.0),
+            ("b", "2024-01-05", 32.0),
+        ]
+    )
+    assert account(base, "base: first purchases") == (4, 2, Decimal(39))
+    assert account(base, "base: repeat purchases") == (2, 1, Decimal(24))
 
 
 def test_an_order_that_only_refunds_is_netted_within_its_day() -> None:
@@ -146,6 +168,7 @@ def test_what_lies_outside_the_window_is_counted() -> None:
     assert account(base, "base: first purchases") == (2, 2, Decimal(6))
     assert account(base, "log")[1] == 3
     assert any("1 customer had bought before 2024-01-01" in note for note in base.notes)
+    assert (base.start, base.end) == (date(2024, 1, 1), date(2024, 1, 31))
 
 
 def test_customers_first_seen_in_the_hold_out_are_counted_but_not_in_the_base() -> None:
@@ -154,13 +177,15 @@ def test_customers_first_seen_in_the_hold_out_are_counted_but_not_in_the_base() 
         ("a", "2024-01-20", 2.0),
         ("b", "2024-01-15", 4.0),
         ("b", "2024-01-18", 8.0),
+        ("c", "2024-01-29", 16.0),
     ]
     base = base_of(rows, end="2024-01-10", holdout_end="2024-01-31", unit="week")
     assert one(base)["holdout_frequency"] == 1
-    assert account(base, "hold-out: customers first seen there") == (2, 1, Decimal(12))
+    assert account(base, "hold-out: customers first seen there") == (3, 2, Decimal(28))
     assert account(base, "hold-out: customers of the base") == (1, 1, Decimal(2))
-    assert base.tracking["repeat_purchases"].sum() == 1
-    assert base.tracking["buyers_new"].sum() == 2
+    assert base.tracking["repeat_purchases"].tolist() == [0, 0, 0, 1, 0]
+    assert base.tracking["buyers_new"].tolist() == [1, 0, 1, 0, 1]
+    assert base.tracking["period_end"].dt.day.tolist() == [7, 10, 17, 24, 31]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +275,18 @@ def test_an_opening_rush_is_told_as_left_truncation() -> None:
     assert any("Left truncation is likely" in note for note in base_of(rows, unit="week").notes)
     steady = base_of(rows[300:], unit="week")
     assert not any("truncation" in note for note in steady.notes)
+    fading = [
+        (f"c{day}-{place}", str(moment.date()), 5.0)
+        for day, moment in enumerate(days)
+        for place in range(60 if day < 20 else 50)
+    ]
+    assert not any("truncation" in note for note in base_of(fading, unit="week").notes)
+
+
+def test_a_log_that_stops_before_its_window_is_told() -> None:
+    rows = [("a", "2024-01-01", 9.0), ("a", "2024-01-05", 4.0)]
+    assert any("26 days before the window ends" in n for n in base_of(rows, end="2024-01-31").notes)
+    assert base_of(rows, end="2024-01-10").notes == ()
 
 
 def test_every_cent_is_exact_where_floats_are_not() -> None:

@@ -1,6 +1,6 @@
 """One definition, six dialects: the printed query gives the base that the door gives."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import duckdb
 import numpy as np
@@ -9,10 +9,12 @@ import pytest
 import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
+from cxmodels.data.sql_time import anchors_sql, calendar_sql, months_sql
 from cxmodels.data.summary_query import DIALECTS, summary_sql
 from cxmodels.data.transactions import customer_base
-from cxmodels.data.units import Collapse, TimeUnit, elapsed
+from cxmodels.data.units import Collapse, TimeUnit, elapsed, months_between
 from cxmodels.errors import OptionError
 
 
@@ -120,6 +122,35 @@ def test_time_in_sql_is_time_in_python(
     assert base["T"] == pytest.approx(elapsed(first, closing, unit), abs=1e-9)
     assert 0 <= base["recency"] <= base["T"]
     assert (base["frequency"] > 0) == (base["recency"] > 0)
+
+
+@pytest.mark.parametrize("clock", [False, True])
+def test_calendar_months_in_sql_are_those_of_python(clock: bool) -> None:
+    """Thousands of pairs of days around every kind of month end, leap years and none."""
+    rng = np.random.default_rng(8)
+    openings = [date(1996, 1, 25), date(1999, 12, 20), date(2001, 2, 1), date(2096, 12, 28)]
+    pairs = [
+        (start, start + timedelta(days=int(length)))
+        for opening in openings
+        for start in (opening + timedelta(days=ahead) for ahead in range(0, 420, 3))
+        for length in rng.integers(0, 1500, 12)
+    ]
+    frame = pd.DataFrame(pairs, columns=["first_seen", "last_seen"]).apply(pd.to_datetime)
+    if clock:
+        frame += rng.integers(0, 86_400, (len(frame), 2)).astype("timedelta64[s]")
+        frame = frame[frame["first_seen"] <= frame["last_seen"]].reset_index(drop=True)
+    first, last = exp.column("first_seen"), exp.column("last_seen")
+    calendar = exp.select("*", *calendar_sql("gap", first, last, clock, "duckdb")).from_("dates")
+    anchors = exp.select("*", *anchors_sql("gap")).from_(calendar.subquery("calendar"))
+    months = exp.select(months_sql("gap", TimeUnit.MONTH, clock)).from_(anchors.subquery("a"))
+    with duckdb.connect() as engine:
+        engine.register("dates", frame)
+        found = np.array(engine.sql(months.sql("duckdb")).fetchall())[:, 0]
+    expected = [
+        months_between(a.to_pydatetime(), b.to_pydatetime())
+        for a, b in frame.itertuples(index=False)
+    ]
+    assert np.abs(found - expected).max() < 1e-9
 
 
 def test_a_zone_is_named_in_every_dialect() -> None:
