@@ -30,7 +30,7 @@ from cxmodels.results.estimate import Estimate
 
 GOOD = 0.5  # k-hat from which the proposal is refitted: weights then have no finite variance
 FIRST_FREEDOM, NEXT_FREEDOM = 7.0, 4.0  # of the t proposals
-FEWEST_PROPOSALS = 1_000  # below, k-hat itself is too noisy to be trusted
+FEWEST_PROPOSALS = 500  # below, k-hat itself is too noisy to be trusted
 ROUNDS = 8  # refits of the proposal; tails come into sight only round by round
 POOLED = 3  # last rounds that are joined into one
 SETTLED, SAFE = 0.6, 0.2  # effective share and k-hat of a round that ends the refits

@@ -19,7 +19,7 @@ from scipy import special
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.likelihood.objective import Derivatives
-from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.numerics.arrays import Floats, Ints, dot
 from cxmodels.numerics.transforms import Space
 
 CELLS = 2_000_000  # draws times repeaters evaluated at once: 16 MB an array
@@ -191,12 +191,13 @@ def _of_leaving(data: BGNBDObjective, theta: Floats, buying: Derivatives) -> Der
     s = special.expit(u)
     ws = seen.weight * s
     slopes = np.stack([gap, power * bend, np.full_like(gap, 1.0 / a), -stay])
-    value = buying.value + float(seen.weight @ np.logaddexp(0.0, u))
-    gradient = buying.gradient + slopes @ ws
-    hessian = buying.hessian + (slopes * (ws * (1.0 - s))) @ slopes.T
-    hessian[0, 1] += ws @ bend
-    hessian[1, 0] += ws @ bend
-    hessian[1, 1] -= ws @ (power * bend_2)
+    value = buying.value + dot(seen.weight, _softplus(u))
+    gradient = buying.gradient + np.einsum("kn,n->k", slopes, ws)
+    hessian = buying.hessian + np.einsum("kn,jn->kj", slopes * (ws * (1.0 - s)), slopes)
+    cross = dot(ws, bend)
+    hessian[0, 1] += cross
+    hessian[1, 0] += cross
+    hessian[1, 1] -= dot(ws, power, bend_2)
     hessian[2, 2] -= ws.sum() / a**2
-    hessian[3, 3] += ws @ stay**2
+    hessian[3, 3] += dot(ws, stay, stay)
     return Derivatives(value, gradient, hessian)

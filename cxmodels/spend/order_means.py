@@ -18,7 +18,7 @@ from scipy.special import betaln, polygamma, psi
 
 from cxmodels.errors import FitError
 from cxmodels.likelihood.objective import Derivatives
-from cxmodels.numerics.arrays import Floats
+from cxmodels.numerics.arrays import Floats, dot
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 
 SPACE = Space(
@@ -139,8 +139,8 @@ class SpendObjective:
         weight, x = self.data.weight, self.data.x
         found = np.empty((2, gamma.size))
         for place, value in enumerate(gamma):
-            found[0, place] = (weight * x) @ np.log1p(value / self.data.total)
-            found[1, place] = weight @ np.log1p(self.data.total / value)
+            found[0, place] = dot(weight, x, np.log1p(value / self.data.total))
+            found[1, place] = dot(weight, np.log1p(self.data.total / value))
         return found
 
     def log_likelihood(self, theta: Floats) -> Floats:
@@ -158,9 +158,11 @@ class SpendObjective:
         wx = weight * self.data.x
         A, B = self.curves(np.array([gamma]))[:, 0]
         inverse = 1.0 / (gamma + s)
-        dA, dB = wx @ inverse, -(weight @ (s * inverse)) / gamma
-        ddA = -(wx @ inverse**2)
-        ddB = weight @ (s * (2 * gamma + s) * inverse**2) / gamma**2  # 1/gamma^2 - 1/(gamma+s)^2
+        dA, dB = dot(wx, inverse), -dot(weight, s, inverse) / gamma
+        ddA = -dot(wx, inverse, inverse)
+        ddB = (
+            dot(weight, s * (2 * gamma + s), inverse, inverse) / gamma**2
+        )  # 1/gamma^2 - 1/(gamma+s)^2
         value = -(betaln(p * x, q) @ n) - p * A - q * B - self._log_means
         both, one = psi(p * x + q), psi(p * x)
         gradient = np.array([(n * x) @ (both - one) - A, n @ (both - psi(q)) - B, -p * dA - q * dB])

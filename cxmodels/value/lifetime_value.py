@@ -27,7 +27,7 @@ from cxmodels.value.outcomes import Parameters, Paths, outcomes, simulate_paths,
 from cxmodels.value.terms import Margin, Terms, check_level, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
-MOST_CELLS = 100_000_000
+MOST_CELLS = 50_000_000  # draws times histories by default
 DRAWS = (200, 1000)
 EXACT_DRAWS = 200  # draws under which expected totals are worked out
 RANKED_CELLS = 8_000_000
