@@ -54,13 +54,12 @@ def read_summary(
         if name in table and table.columns.tolist().count(name) == 1:
             numbers[name], problem = _numbers(table, name)
             problems += problem
-    sound = not problems
-    if sound or all(name in numbers for name in REQUIRED):
+    if all(name in numbers for name in REQUIRED):
         problems += [_told(rule, table) for rule in _rules(table, numbers) if rule.broken.any()]
-    if holdout_T is not None and not holdout_T > 0:
-        problems.append(Problem(f"holdout_T is {holdout_T}", remedy="Its length is above 0"))
     if problems:
         raise DataError("summary", problems)
+    if holdout_T is not None and not holdout_T > 0:
+        raise OptionError(f"holdout_T {holdout_T} is not above 0; it is a length of time")
     tidy = _tidy(table, numbers, covariates).sort_values("customer_id", ignore_index=True)
     profiles = compress(
         tidy["frequency"].to_numpy(), tidy["recency"].to_numpy(), tidy["T"].to_numpy()
@@ -130,14 +129,19 @@ def _numbers(table: "pd.DataFrame", name: str) -> tuple[Floats, list[Problem]]:
 
 def _rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]:
     """What no row of a summary may do."""
-    x, t_x, T = (numbers[name] for name in REQUIRED)
     ids = table["customer_id"]
     yield _Rule("customer_id is missing", ids.isna().to_numpy())
     yield _Rule(
         "customer_id occurs more than once",
-        ids.duplicated().to_numpy() & ids.notna(),
+        ids.duplicated().to_numpy() & ids.notna().to_numpy(),
         "A summary has one row per customer; use cx.customer_base for a log",
     )
+    yield from _history_rules(table, numbers)
+    yield from _money_rules(numbers)
+
+
+def _history_rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]:
+    x, t_x, T = (numbers[name] for name in REQUIRED)
     for name, values in (("frequency", x), ("recency", t_x), ("T", T)):
         given = table[name].isna().to_numpy()
         yield _Rule(f"{name} is missing (empty or NaN)", given)
@@ -169,7 +173,6 @@ def _rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]
             (x == 0) & (t_x > 0),
             "Without a repeat purchase the last purchase is the first",
         )
-    yield from _money_rules(numbers)
 
 
 def _money_rules(numbers: dict[str, Floats]) -> Iterator[_Rule]:

@@ -11,7 +11,7 @@ own whose view vanishes with it.
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,6 @@ class Source:
     what: str
     typed: bool = True  # False: everything is text, as in a CSV file
     index: tuple[str, ...] = ()
-    header: tuple[str, ...] = field(default=())
 
     def find(self, name: str) -> Column | None:
         """The column called `name`; None where there is none, or more than one."""
@@ -133,14 +132,12 @@ def _open_columns(columns: Columns) -> tuple[duckdb.DuckDBPyConnection, Source]:
         for place, array in enumerate(arrays)
         if pa.types.is_timestamp(array.type)
     }
-    return connection, _described(
-        connection,
-        columns.names,
-        columns.kind,
-        zones=zones,
-        mixtures=columns.mixtures,
-        index=columns.index,
+    plain = _described(connection, columns.names, columns.kind)
+    known = tuple(
+        replace(column, zone=zones.get(place), mixture=columns.mixtures.get(place))
+        for place, column in enumerate(plain.columns)
     )
+    return connection, replace(plain, columns=known, index=columns.index)
 
 
 def _register(
@@ -307,24 +304,11 @@ def _matching(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
 
 
 def _described(
-    connection: duckdb.DuckDBPyConnection,
-    names: Sequence[str],
-    what: str,
-    *,
-    typed: bool = True,
-    zones: dict[int, str | None] | None = None,
-    mixtures: dict[int, Mixture] | None = None,
-    index: tuple[str, ...] = (),
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], what: str, typed: bool = True
 ) -> Source:
+    """The source whose view LOG stands on `connection`."""
     kinds = rows_of(connection, f"DESCRIBE {LOG}") if names else []
     columns = tuple(
-        Column(
-            name,
-            f"c{place}",
-            str(kinds[place][1]),
-            (zones or {}).get(place),
-            (mixtures or {}).get(place),
-        )
-        for place, name in enumerate(names)
+        Column(name, f"c{place}", str(kinds[place][1])) for place, name in enumerate(names)
     )
-    return Source(connection, columns, what, typed, index)
+    return Source(connection, columns, what, typed)
