@@ -60,8 +60,9 @@ def expected_spend(theta: Floats) -> Floats:
 def mean_order(p: Number, q: Number, gamma: Number) -> Floats:
     """`expected_spend` of parameters given one by one, which broadcast."""
     with np.errstate(divide="ignore"):  # q = 1: infinite
-        mean = p * gamma / np.maximum(q - 1.0, 0.0)
-    return np.asarray(mean)
+        mean = np.asarray(p * gamma)
+        mean /= np.maximum(q - 1.0, 0.0)
+    return mean
 
 
 def variance_of_mean_spend(theta: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """Customers with the same past are worked out once: distinct purchase and spend histories."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -65,6 +65,32 @@ class Histories:
             alive_T=times[groups % times.size],
             group=group[profile],
             row=row,
+        )
+
+    def pooled(self) -> "Histories":
+        """Customers with the same purchases and number of paid orders as one, for sums over them.
+
+        Expected spend is linear in the mean order, so the mean of a pool (by margin) serves; the
+        weight of a pool is the sum of its margins, and its own margin 1.
+        """
+        row, first = _split(self.profile, self.orders)
+        order = np.argsort(self.profile[first], kind="stable")
+        first, row = first[order], np.argsort(order)[row]
+        earned = self.weight * self.margin
+        weight = np.bincount(row, weights=earned)
+        mean = np.bincount(row, weights=earned * self.mean) / weight
+        return replace(
+            self,
+            profile=self.profile[first],
+            x=self.x[first],
+            t_x=self.t_x[first],
+            T=self.T[first],
+            orders=self.orders[first],
+            mean=mean,
+            margin=np.ones(first.size),
+            weight=weight.astype(np.float64),
+            group=self.group[first],
+            row=row[self.row],
         )
 
     def each(self) -> "Histories":

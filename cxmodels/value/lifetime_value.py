@@ -154,7 +154,7 @@ def _valued(
     few = drawn.rows(slice(0, EXACT_DRAWS))
     flat = np.full(len(few), terms.curve.rate)
     ahead = expectation.discounted_by_draw(fit.family, few.purchases, seen, terms.curve, flat)
-    totals = expected_totals(fit.family, theta, few, ahead, seen, terms.curve).times(paid)
+    totals = expected_totals(fit.family, theta, few, ahead, seen.pooled(), terms.curve).times(paid)
     expected = _expected_customers(fit, spend_fit, seen, terms)
     found = _simulated(fit, spend_fit, seen, terms, drawn)
     customers = pd.DataFrame({"customer_id": base.table["customer_id"].to_numpy()})
