@@ -15,13 +15,14 @@ from cxmodels.likelihood.posterior import NormalPrior, sample
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.draws import Draws
 from cxmodels.results.estimate import Estimate, Status
+from cxmodels.results.shown import Shown
 
 STORED_DRAWS = 4000
 FORMAT, VERSION = "cxmodels-model", 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedModel(ABC):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FittedModel(Shown, ABC):
     """The face of a fit. A fit read from a file has stored draws in place of its data."""
 
     estimate: Estimate

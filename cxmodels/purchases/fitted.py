@@ -21,7 +21,7 @@ from cxmodels.results.draws import Draws
 from cxmodels.results.estimate import Estimate
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FittedPurchases(FittedModel):
     """What a purchase model found. `rows`: customers used; times are in `unit`.
 

@@ -116,10 +116,12 @@ def _top_fifth(data: pd.DataFrame) -> str:
 def equity_sources(table: pd.DataFrame, labels: Labels | None = None) -> Picture:
     """Where the uncertainty of customer equity comes from, as standard deviations in money.
 
-    table: item, std_dev, variance_share (one row a source, such as parameters, behaviour, spend).
+    table: item, std_dev, variance_share (one row a source, such as parameters, behaviour, spend); a
+    row for the customer equity itself is left out.
     """
     labels = labels or Labels()
     data = needed(table, ["item", "std_dev", "variance_share"], chart="equity_sources")
+    data = data[data["item"] != "customer equity"]
     data = data[np.isfinite(data["std_dev"].astype(float))].sort_values(
         "std_dev", ascending=False, kind="stable"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 
+FIGURES = "{:,.5g}".format  # five significant digits
 TRUSTED = 0.7  # Pareto k-hat up to which importance sampling is reliable (Vehtari et al. 2024)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Draws:
     """Equal-weight posterior draws (n, k) on the natural scale, with how far to trust them.
 
@@ -35,6 +37,16 @@ class Draws:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        trust = "can be trusted" if self.pareto_k <= TRUSTED else "cannot be trusted"
+        head = f"{len(self):,} draws worth {self.effective:,.0f}; {self.method}"
+        shown = self.interval().to_string(float_format=FIGURES)
+        return f"{head}; k-hat {self.pareto_k:.2f}, which {trust}\n{shown}"
+
+    def _repr_html_(self) -> str:
+        head = escape(repr(self).splitlines()[0])
+        return f"<p>{head}</p>{self.interval().to_html(float_format=FIGURES)}"
 
     @property
     def table(self) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class GammaGamma:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FittedSpend(FittedModel):
     """What a spend model found; `customers` counts the base, `rows` those the fit could use.
 
