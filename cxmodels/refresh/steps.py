@@ -106,16 +106,16 @@ def fit_all(config: Config, space: Workspace) -> str:
     if space.holds(purchases_file(Window.CALIBRATION)):
         tables.insert(0, _parameters("calibration", purchases_of(space, Window.CALIBRATION), level))
     space.put_table("parameters.parquet", pd.concat(tables, ignore_index=True))
-    space.put_table("tables/independence.parquet", _independence(base, level))
+    space.put_table("tables/independence.parquet", _independence(base, spend, level))
     draws = [model.posterior(config.run.draws, seed=config.run.seed) for model in (fit, spend)]
     long = [draw.table.melt(var_name="parameter", value_name="value") for draw in draws]
     space.put_table("tables/posterior.parquet", pd.concat(long, ignore_index=True))
     return f"{fit.family.name}: {fit.status}; Gamma-Gamma: {spend.status}"
 
 
-def _independence(base: CustomerBase, level: float) -> pd.DataFrame:
+def _independence(base: CustomerBase, spend: FittedSpend, level: float) -> pd.DataFrame:
     try:
-        return independence(base, level).table
+        return independence(base, spend, level=level).table
     except FitError as error:  # too few repeat buyers to correlate: said, not fatal
         return pd.DataFrame({"sentence": [str(error)]})
 

@@ -46,6 +46,7 @@ _RECONCILIATION = (
 )
 _TRACKING = (
     Column("period", "number of the period, from 1", COUNT),
+    Column("period_start", "first day of the period", DATE),
     Column("period_end", "last day of the period", DATE),
     Column("part", "calibration or hold-out", TEXT),
     Column("repeat_purchases", "repeat occasions in the period", COUNT),
@@ -94,6 +95,13 @@ _VALUES = (
     Column("lifetime_value", "discounted margin of a new customer, over the whole life", MONEY),
     Column("variance_share", "share of the interval's variance from this source", SHARE),
     Column("estimand", "what exactly is estimated, in words", TEXT),
+    Column("outcome_lower", "lower end of the interval of one customer's outcome", MONEY),
+    Column("outcome_upper", "upper end of the interval of one customer's outcome", MONEY),
+    Column("first_purchase", "margin of a new customer's first purchase", MONEY),
+    Column("repeat_purchases_value", "discounted margin of a new customer's later ones", MONEY),
+    Column("correlation", "rank correlation of order count and mean order", "-1 to 1"),
+    Column("by_chance", "rank correlation that independence itself would show", "-1 to 1"),
+    Column("sentence", "what it means, in words", TEXT),
     Column("group", "a part of the customers, as in top 5 per cent", TEXT),
     Column("share", "share of the total", SHARE),
     Column("customers_share", "share of customers, from the least valuable up", SHARE),

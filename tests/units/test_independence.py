@@ -7,6 +7,7 @@ from scipy import stats
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import FitError, OptionError
+from cxmodels.spend.fitted import GammaGamma
 from cxmodels.spend.independence import fisher_interval, independence
 
 
@@ -80,7 +81,9 @@ def test_a_small_correlation_is_called_small():
 def test_the_table_has_one_row():
     table = independence(correlated(50, 0.2, np.random.default_rng(9))).table
     assert len(table) == 1
-    assert table.columns.tolist() == ["correlation", "lower", "upper", "customers", "sentence"]
+    assert table.columns.tolist() == [
+        "correlation", "lower", "upper", "by_chance", "customers", "sentence",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -138,3 +141,18 @@ def test_an_interval_without_its_transformation_fails():
         fisher += lower <= truth <= upper
     assert naive / 600 < 0.82
     assert fisher / 600 > 0.86
+
+
+def test_independent_spend_raises_no_alarm_once_the_fit_is_given():
+    """Means of few orders are skewed, so that independence itself shows a small correlation."""
+    theta, alarms, naive = np.array([6.25, 3.74, 15.44]), 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 5])
+        orders = rng.geometric(0.35, 900).astype(float)
+        nu = rng.gamma(theta[1], 1 / theta[2], 900)
+        base = base_of(orders, rng.gamma(theta[0] * orders) / (orders * nu))
+        found = independence(base, GammaGamma().fit(base))
+        alarms += not found.lower <= found.by_chance <= found.upper
+        naive += not found.lower <= 0 <= found.upper
+    assert alarms <= 5  # 2 expected at 90 per cent; more than 5 once in 90 honest runs
+    assert alarms <= naive

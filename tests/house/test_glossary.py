@@ -1,0 +1,57 @@
+"""Every column that a user meets is explained in the one glossary."""
+
+import pytest
+
+import cxmodels as cx
+from cxmodels.results.glossary import unexplained
+
+
+@pytest.fixture(scope="module")
+def tables():
+    log = cx.samples.cdnow()
+    base = cx.customer_base(
+        log[log["customer_id"] < 5000],
+        customer="customer_id",
+        time="date",
+        amount="amount",
+        unit="week",
+        end="1997-09-30",
+        holdout_end="1998-06-30",
+    )
+    fit, spend = cx.BGNBD().fit(base), cx.GammaGamma().fit(base)
+    value = cx.lifetime_value(fit, spend, base, horizon="12M", discount_rate=0.1, draws=50)
+    return {
+        "base": base.table,
+        "reconciliation": base.reconciliation,
+        "tracking of the base": base.tracking,
+        "parameters": fit.parameters.reset_index(),
+        "posterior": fit.posterior(100).interval().reset_index(),
+        "predict": fit.predict(base, horizon="12M", draws=50),
+        "new customer's purchases": fit.new_customer(horizon="12M", draws=50),
+        "spend": spend.predict(base, draws=50),
+        "independence": cx.independence(base, spend).table,
+        "tracking": cx.tracking(fit, base, draws=20),
+        "frequency": cx.frequency_table(fit, base, draws=20),
+        "hold-out": cx.holdout_summary(fit, base, draws=20),
+        "conditional": cx.conditional_expectation(fit, base, draws=20),
+        "map": cx.recency_frequency_map(fit, T=39.0, horizon="12M"),
+        "discounted": cx.discounted_purchases(fit, base, discount_rate=0.1),
+        "iso-value": cx.iso_value(fit, spend, T=39.0, horizon="12M", discount_rate=0.1),
+        "customers": value.customers,
+        "equity": value.equity,
+        "concentration": value.concentration,
+        "lorenz": value.lorenz,
+        "new customer": value.new_customer,
+        "assumptions": value.assumptions,
+    }
+
+
+def test_every_column_is_explained(tables):
+    missing = {name: unexplained(table.columns) for name, table in tables.items()}
+    assert {name: found for name, found in missing.items() if found} == {}
+
+
+def test_nothing_is_left_empty_in_silence(tables):
+    whole = ("predict", "customers", "discounted", "iso-value", "map", "lorenz", "concentration")
+    for name in whole:
+        assert not tables[name].isna().to_numpy().any(), name
