@@ -26,6 +26,7 @@ _TABLES = {
     "new_customer": "tables/new_customer.parquet",
     "assumptions": "tables/assumptions.parquet",
 }
+_CAUTIONS = ("matters for the total", "boundary:", "flat:", "infinite", "Left truncation")
 _MOST_VALUABLE = 20  # customers listed where the settings ask for names
 _LISTED = (
     "customer_id", "frequency", "last_date", "p_alive", "expected_purchases",
@@ -55,11 +56,13 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
     if "holdout" in tables:
         tables["holdout"] = _in_shares(tables["holdout"])
     asked, money = settings["report"], settings["value"]
+    notes = space.json("tables/notes.json")
     document = equity_report(
         EquityTables(
             **tables,
             top_customers=_top(space) if asked["show_customers"] else None,
-            notes=tuple(space.json("tables/notes.json")),
+            notes=tuple(note for note in notes if not _bears_on_equity(note)),
+            cautions=tuple(note for note in notes if _bears_on_equity(note)),
             title=asked["title"],
             subtitle=_subtitle(space, settings),
             currency=money["currency"],
@@ -72,6 +75,11 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
     space.put_bytes(PAGE, html(document).encode("utf-8"))
     space.put_bytes(PAPER, pdf(document))
     return [PAGE, PAPER]
+
+
+def _bears_on_equity(note: str) -> bool:
+    """Whether a remark belongs beside the equity rather than at the end."""
+    return any(words in note for words in _CAUTIONS)
 
 
 def _in_shares(measures: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from cxmodels.refresh.pages import keep_pages
 from cxmodels.refresh.run import MANIFEST
 from cxmodels.refresh.settings import Config, scored_over
 from cxmodels.refresh.store import Workspace, digest
+from cxmodels.results.draws import TRUSTED
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
 from cxmodels.value.iso_value import iso_value
@@ -214,7 +215,12 @@ def _notes(
     base: CustomerBase, fit: FittedPurchases, spend: FittedSpend, found: Value, space: Workspace
 ) -> list[str]:
     """What a reader of the numbers has to know, each once."""
-    statuses = [f"{model.estimate.model}: {model.status}." for model in (fit, spend)]
+    statuses = [
+        f"{model.estimate.model}: {model.status}; k-hat of its draws {draws.pareto_k:.2f}, they "
+        f"{'can' if draws.pareto_k <= TRUSTED else 'cannot'} be trusted."
+        for model in (fit, spend)
+        for draws in (model.posterior(),)
+    ]
     related = [str(text) for text in space.table("tables/independence.parquet")["sentence"]]
     every = [*statuses, *base.notes, *fit.notes, *spend.notes, *related, *found.notes]
     return list(dict.fromkeys(text.replace("..", ".") for text in every))

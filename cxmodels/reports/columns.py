@@ -16,6 +16,9 @@ class Term:
 _COUNT, _NUMBER, _MONEY, _SHARE = Kind.COUNT, Kind.NUMBER, Kind.MONEY, Kind.SHARE
 
 TERMS: dict[str, Term] = {
+    "first_purchase": Term("First purchase", _MONEY),
+    "repeat_purchases_value": Term("Later purchases", _MONEY),
+    "discounted_purchases": Term("Discounted later purchases", _NUMBER),
     "customer_id": Term("Customer", Kind.TEXT),
     "item": Term("Item", Kind.TEXT),
     "note": Term("Note", Kind.TEXT),

@@ -17,10 +17,12 @@ def read(tables: EquityTables) -> Section:
     blocks: list[Block] = [*_text(words.reading(tables))]
     if filled(tables.reconciliation):
         columns = ["item", "rows", "customers", "amount", "note"]
+        frame = tables.reconciliation
+        seen = frame if "rows" not in frame.columns else frame[frame["rows"].map(as_number) != 0]
         blocks.append(
             table(
-                tables.reconciliation, columns, title="From the log to the customer base",
-                style=_style(tables),
+                seen, columns, title="From the log to the customer base", style=_style(tables),
+                note=words.without(tables),
             )
         )  # fmt: skip
     return Section("What was read", tuple(blocks))
@@ -41,7 +43,7 @@ def predicted(tables: EquityTables) -> Section:
     if filled(tables.holdout):
         frame = tables.holdout
         blocks.append(
-            table(frame, ["metric", "value", "unit", "note"], title="Back-test in numbers",
+            table(frame, ["metric", "value", "note"], title="Back-test in numbers",
                   style=_style(tables))
         )  # fmt: skip
     return Section("How well the model predicted", tuple(blocks))
@@ -73,6 +75,7 @@ def worth(tables: EquityTables) -> Section:
     from cxmodels.reports import plots
 
     blocks: list[Block] = [*_text(words.worth(tables)), *_text(words.uncertainty(tables))]
+    blocks += [Text(caution, Tone.NOTE) for caution in tables.cautions]
     if len(tables.sources):
         blocks.append(Chart.of(plots.equity_sources(tables.sources, tables.labels)))
     if filled(tables.equity):
@@ -123,7 +126,7 @@ def new_customer(tables: EquityTables) -> Section:
         row = tables.new_customer.iloc[0]
         facts = [
             Fact(TERMS[name].label, _shown(row, name, TERMS[name].kind, tables))
-            for name in ("expected_purchases", "p_alive", "p_no_purchase", "expected_spend")
+            for name in ("first_purchase", "repeat_purchases_value", "discounted_purchases")
             if name in tables.new_customer.columns and math.isfinite(as_number(row[name]))
         ]
         blocks += [Facts(tuple(facts))] if facts else []

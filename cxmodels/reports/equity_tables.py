@@ -32,6 +32,7 @@ class EquityTables:
     new_customer: one row: lifetime_value, lower, upper[, expected_purchases, ...]
     assumptions: item, value
     notes: remarks in words: parameter status, model statements, warnings of the base
+    cautions: the remarks that bear on the equity itself, shown beside it
     top_customers: customer_id and value columns; None unless asked for
     """
 
@@ -52,6 +53,7 @@ class EquityTables:
     assumptions: pd.DataFrame | None = None
     top_customers: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     title: str = "Customer equity"
     subtitle: str = ""
     currency: str = ""

@@ -29,16 +29,22 @@ def reading(tables: EquityTables) -> str:
     frame = tables.reconciliation
     if not filled(frame) or "rows" not in frame.columns:
         return ""
-    first, last = frame.iloc[0], frame.iloc[-1]
-    rows = as_number(first["rows"])
+    rows = as_number(frame.iloc[0]["rows"])
     customers = "" if tables.customers is None else f" of {grouped(tables.customers)} customers"
     text = f"The log held {grouped(rows)} rows; the base describes the purchases{customers}. "
     if len(frame) > 2:
-        text += (
-            f"Everything that was set aside or merged on the way from "
-            f"“{first['item']}” to “{last['item']}” is counted below, and the amounts add up."
-        )
+        text += "Every row is counted below, and the amounts add up to the log's."
     return text.strip()
+
+
+def without(tables: EquityTables) -> str:
+    """What the log had none of, among the things that are set aside."""
+    frame = tables.reconciliation
+    if not filled(frame) or "rows" not in frame.columns:
+        return ""
+    empty = frame.loc[frame["rows"].map(as_number) == 0, "item"].astype(str)
+    named = [item.removeprefix("set aside: ") for item in empty]
+    return f"None: {', '.join(named)}." if named else ""
 
 
 def prediction(tables: EquityTables) -> str:
@@ -144,10 +150,18 @@ def new_customer(tables: EquityTables) -> str:
         row["lifetime_value"], row.get("lower"), row.get("upper"), Kind.MONEY,
         currency=tables.currency,
     )  # fmt: skip
-    return (
-        f"A customer won today is expected to be worth {value}. This is lifetime value (CLV), the "
-        "total of a new customer; it is not comparable with the residual value of present ones."
+    text = f"A customer won today is expected to be worth {value}"
+    if isinstance(row.get("estimand"), str):
+        text += f": {row['estimand']}"
+    text += (
+        ". This is lifetime value (CLV), the total of a new customer; it is not comparable with "
+        "the residual value of present ones."
     )
+    ends = as_number(row.get("outcome_lower")), as_number(row.get("outcome_upper"))
+    if all(map(math.isfinite, ends)):
+        low, high = (written(end, Kind.MONEY, currency=tables.currency) for end in ends)
+        text += f" One customer's own outcome lies between {low} and {high} ({tables.level:.0%})."
+    return text
 
 
 def one_time_buyers(tables: EquityTables) -> str:

@@ -315,7 +315,10 @@ def _assumptions(
         ("payment", terms.curve.payment.value),
         ("customers", f"{base.customers:,}"),
         ("interval", f"{terms.level:.0%}, from {draws:,} joint draws"),
-        ("p_below", f"P(residual value <= {terms.below:g} {terms.currency}".rstrip() + ")"),
+        (
+            "p_below of a customer",
+            f"P(residual value <= {terms.below:g} {terms.currency}".rstrip() + ")",
+        ),
         ("purchases", f"{fit.family.name}, time in {fit.unit.value}s"),
         ("spend", "Gamma-Gamma, independent of how often a customer buys"),
         ("left out", "new customers, costs beyond the margin, referrals"),

@@ -36,10 +36,10 @@ CELLS = {
         Top 20 per cent | 48.8% (45.0 to 52.0)
         Gini | 0.500 (0.470 to 0.530)""",
     "Back-test in numbers": """
-        Measure | Value (90% interval) | Unit
-        Total, actual | 182 | purchases
-        Bias of the total | −12.2% (−17.3 to −6.9) | share
-        Calibration | below 0.001 | p-value""",
+        Measure | Value (90% interval)
+        Total, actual | 182
+        Bias of the total | −12.2% (−17.3 to −6.9)
+        Calibration | below 0.001""",
     "Estimated parameters": """
         Parameter | Estimate (90% interval) | Std. error
         r | 1.35 (0.97 to 1.87) | 0.270
