@@ -43,8 +43,8 @@ def without(tables: EquityTables) -> str:
     if not filled(frame) or "rows" not in frame.columns:
         return ""
     empty = frame.loc[frame["rows"].map(as_number) == 0, "item"].astype(str)
-    named = [item.removeprefix("set aside: ") for item in empty]
-    return f"None: {', '.join(named)}." if named else ""
+    named = [item.removeprefix("set aside: ") for item in empty if item.startswith("set aside")]
+    return f"No row was set aside for: {', '.join(named)}." if named else ""
 
 
 def prediction(tables: EquityTables) -> str:
