@@ -26,7 +26,9 @@ RATE, MARGIN, LEVEL = 0.10, 0.30, 0.90
 class Plan:
     """What is simulated: parameters, customers, weeks ahead; draws of each posterior.
 
-    ages: of the customers when they are valued, weeks; asked: customers whose counts are checked.
+    ages: of the customers when they are valued, weeks; asked: customers whose counts are checked,
+    among those who bought in the last `recent` weeks: the others may have left, and then 0 alone
+    has more than 5 per cent.
     """
 
     theta: tuple[float, ...] = tuple(CDNOW)
@@ -35,11 +37,15 @@ class Plan:
     weeks: int = 52
     draws: int = 500
     asked: int = 150
+    recent: float = np.inf
     money: bool = True
 
 
 BASE = Plan()
-HEAVY_BUYERS = Plan(theta=tuple(HEAVY), customers=300, asked=100, weeks=26, draws=300, money=False)
+HEAVY_BUYERS = Plan(
+    theta=tuple(HEAVY), customers=400, ages=(13.0, 20.0), weeks=20, draws=300, asked=100,
+    recent=1.5, money=False,
+)  # fmt: skip
 LONG = Plan(customers=800, weeks=260, ages=(26.0, 39.0), draws=300, asked=10)
 
 
@@ -65,7 +71,8 @@ def _purchases(
     truth = _expected(np.array(plan.theta)[None], made, plan.weeks)[0]
     draws = fit.posterior(plan.draws, seed=seed).values
     totals = _expected(draws, made, plan.weeks).sum(axis=1)
-    some = rng.permutation(plan.customers)[: plan.asked]
+    quiet = (made.base.table["T"] - made.base.table["recency"]).to_numpy()
+    some = rng.permutation(np.flatnonzero(quiet <= plan.recent))[: plan.asked]
     actual = made.purchases[some]
     low, high = (found[name].to_numpy()[some] for name in ("purchases_lower", "purchases_upper"))
     ends = np.stack([actual - 1, actual, low - 1, high]).astype(np.int64)

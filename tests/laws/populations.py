@@ -12,7 +12,7 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase
 
 CDNOW = np.array([0.243, 4.414, 0.793, 2.426])  # r, alpha, a, b in weeks
-HEAVY = np.array([3.2, 2.1, 2.0, 2000.0])  # 1.5 purchases a week, few leave: counts in dozens
+HEAVY = np.array([3.2, 2.1, 0.8, 60.0])  # 1.5 purchases a week: counts in the dozens
 SPEND = np.array([6.25, 3.74, 15.44])  # p, q, gamma
 
 

@@ -14,17 +14,8 @@ from cxmodels.spend.fitted import GammaGamma
 from cxmodels.value import lifetime_value
 from cxmodels.value.iso_value import iso_value
 from tests.laws.populations import CDNOW, SPEND, world
-from tests.laws.value_laws import (
-    LAWS,
-    TERMS,
-    drawn_at,
-    exact_discounted,
-    fits,
-    sample,
-    some,
-    sure,
-    value,
-)
+from tests.laws.value_cases import TERMS, drawn_at, fits, sample, some, sure, value
+from tests.laws.value_laws import LAWS, exact_discounted
 
 PAST = ["frequency", "recency", "T", "monetary_value", "paid_frequency"]
 MONEY = ["residual_value", "residual_value_lower", "residual_value_upper"]

@@ -9,7 +9,7 @@ import pytest
 import cxmodels as cx
 from cxmodels.errors import DataError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
-from tests.laws.value_laws import fits, some
+from tests.laws.value_cases import fits, some
 
 TERMS = {"horizon": "52W", "discount_rate": 0.1}
 
