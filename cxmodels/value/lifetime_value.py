@@ -22,14 +22,15 @@ from cxmodels.value.concentration import concentration
 from cxmodels.value.discount import DiscountCurve, Payment
 from cxmodels.value.equity import Totals, equity_table, expected_totals, shares
 from cxmodels.value.histories import Histories
+from cxmodels.value.intervals import Simulated, by_group, one_by_one
 from cxmodels.value.new_customer import new_customer_table
-from cxmodels.value.outcomes import Parameters, Paths, outcomes, simulate_paths, simulated_reach
+from cxmodels.value.outcomes import Parameters
 from cxmodels.value.terms import Margin, Terms, check_level, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
 MOST_CELLS = 50_000_000  # draws times histories by default
 DRAWS = (200, 1000)
-EXACT_DRAWS = 200  # draws under which expected totals are worked out
+EXACT_DRAWS = 400  # draws under which expected totals are worked out
 RANKED_CELLS = 8_000_000
 
 
@@ -156,10 +157,15 @@ def _valued(
     ahead = expectation.discounted_by_draw(fit.family, few.purchases, seen, terms.curve, flat)
     totals = expected_totals(fit.family, theta, few, ahead, seen.pooled(), terms.curve).times(paid)
     expected = _expected_customers(fit, spend_fit, seen, terms)
-    found = _simulated(fit, spend_fit, seen, terms, drawn)
+    alone = seen.row.size * count <= ONE_BY_ONE
+    found = (one_by_one if alone else by_group)(fit, spend_fit, seen, terms, drawn)
     customers = pd.DataFrame({"customer_id": base.table["customer_id"].to_numpy()})
     customers = customers.assign(**{name: of[seen.row] for name, of in expected.items()})
-    customers = customers.assign(**found.by_customer)
+    customers = customers.assign(
+        residual_value_lower=found.lower,
+        residual_value_upper=found.upper,
+        p_below=found.p_below,
+    )
     variance = shares(totals, found.behaviour, found.orders)
     ends = _total_interval(found, totals, terms)
     estimate = float(customers["residual_value"].sum())
@@ -172,7 +178,7 @@ def _valued(
         lorenz=spread.lorenz,
         new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
         assumptions=_assumptions(fit, base, terms, count),
-        notes=_notes(fit, spend_fit, found.one_by_one),
+        notes=_notes(fit, spend_fit, alone),
     )
 
 
@@ -209,86 +215,9 @@ def _expected_customers(
     }
 
 
-@dataclass(frozen=True)
-class Simulated:
-    """What simulation adds: intervals by customer (n,), totals by draw (d,) that count where every
-    customer was simulated alone, and the variance of the total given the parameters."""
-
-    by_customer: dict[str, Floats]
-    totals: Floats
-    behaviour: float
-    orders: float
-    one_by_one: bool
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """A slice of histories over its draws: ends (3, part), total (d,), variances."""
-
-    ends: Floats
-    total: Floats
-    variance: float
-    behaviour: float
-
-
-def _simulated(
-    fit: FittedPurchases,
-    spend_fit: FittedSpend,
-    seen: Histories,
-    terms: Terms,
-    drawn: Parameters,
-) -> Simulated:
-    alone = seen.row.size * len(drawn) <= ONE_BY_ONE
-    units = seen.each() if alone else seen
-    paths = simulate_paths(
-        fit.family,
-        drawn,
-        units,
-        terms.curve,
-        paid_share=spend_fit.paid_share,
-        seed=terms.seed,
-    )
-    tail = _tail(fit, units, terms)
-    paths = Paths(paths.purchases * tail[:, None], paths.spend * tail[:, None])
-    order = expectation.spend(spend_fit.theta[None], units, slice(0, units.size))[:, 0]
-    order = order * spend_fit.paid_share * units.margin
-    order = np.where(np.isfinite(order), order, 0.0)
-
-    def reduce(part: slice, revenue: Floats, purchases: Floats) -> Reduced:
-        worth, weight = revenue * units.margin[part, None], units.weight[part]
-        nothing = (worth <= terms.below).mean(axis=1)
-        total, variance = weight @ worth, float(weight @ worth.var(axis=1))
-        behaviour = float(weight @ (purchases.var(axis=1) * order[part] ** 2))
-        ends = np.quantile(worth, terms.tails, axis=1, overwrite_input=True)
-        return Reduced(np.concatenate([ends, nothing[None]]), total, variance, behaviour)
-
-    parts = outcomes(fit.family, drawn, units, paths, seed=terms.seed, reduce=reduce)
-    ends = np.concatenate([found.ends for _, found in parts], axis=1)[:, units.row]
-    variance = sum(found.variance for _, found in parts)
-    behaviour = min(sum(found.behaviour for _, found in parts), variance)
-    names = ("residual_value_lower", "residual_value_upper", "p_below")
-    return Simulated(
-        by_customer=dict(zip(names, ends, strict=True)),
-        totals=np.sum([found.total for _, found in parts], axis=0),
-        behaviour=behaviour,
-        orders=variance - behaviour,
-        one_by_one=alone,
-    )
-
-
-def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats:
-    """What comes after the end of simulated futures, as a factor (g,) of 1.001 at the most."""
-    reach = simulated_reach(terms.curve)
-    if reach >= terms.curve.reach:
-        return np.ones(units.alive_x.size)
-    whole = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.curve)
-    cut = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.ending(reach))
-    return whole / cut
-
-
 def _total_interval(found: Simulated, totals: Totals, terms: Terms) -> tuple[float, float]:
     """Interval of the total: simulated, or expected totals plus a normal sum of outcomes."""
-    if found.one_by_one:
+    if found.totals is not None:
         lower, upper = np.quantile(found.totals, terms.tails)
         return float(lower), float(upper)
     every = totals.every

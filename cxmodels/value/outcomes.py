@@ -3,8 +3,7 @@
 Given alive, a future is a list of purchase times; its discounted orders sum to
 (gamma + sum of past orders) S / G with S = sum of d(t_j) Gamma(p) over paid purchases and
 G ~ Gamma(q + p x), the customer's own level of spend. S is simulated once for each owner of a path:
-every customer in a small base, every distinct (x, T) in a large one, where customers that share
-(x, T) share S in their own intervals (sums over customers are then not taken from S).
+every customer in a small base, every distinct (x, T) in a large one.
 """
 
 from collections.abc import Callable
@@ -120,10 +119,7 @@ def outcomes(
     `reduce` takes a slice of the histories, revenue (part, d) and discounted purchases (part, d);
     both are 0 under the draws in which the customer has left already.
     """
-    shared = seen.alive_x.size < seen.size
-    distinct, place = np.unique(seen.orders, return_inverse=True)
     p, q, gamma = drawn.spend.T
-    levels = _levels(p, q, distinct, np.random.default_rng([seed, 1])) if shared else None
     step = max(1, CELLS // len(drawn))
     slices = [slice(start, start + step) for start in range(0, seen.size, step)]
     seeds = np.random.SeedSequence([seed, 2]).spawn(len(slices))
@@ -132,7 +128,7 @@ def outcomes(
         rng, orders = np.random.default_rng(sequence), seen.orders[part]
         revenue = paths.spend[seen.group[part]]
         revenue *= gamma + (orders * seen.mean[part])[:, None]
-        revenue /= _levels(p, q, orders, rng) if levels is None else levels[place[part]]
+        revenue /= levels(p, q, orders, rng)
         purchases = paths.purchases[seen.group[part]]
         chance = p_alive(family, drawn.purchases, seen, part)
         gone = rng.random(chance.shape) >= chance
@@ -144,6 +140,6 @@ def outcomes(
         return list(pool.map(work, slices, seeds))
 
 
-def _levels(p: Floats, q: Floats, orders: Floats, rng: np.random.Generator) -> Floats:
+def levels(p: Floats, q: Floats, orders: Floats, rng: np.random.Generator) -> Floats:
     """(n, d) draws of G ~ Gamma(q + p x) for customers with `orders` paid orders (n,)."""
     return rng.standard_gamma(q + p * orders[:, None])
