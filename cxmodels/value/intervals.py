@@ -104,7 +104,7 @@ def by_group(
 
 @dataclass(frozen=True)
 class Shared:
-    """Revenue A + s B if alive of k kinds of customers: sorted A and B (k, d), and their moments."""
+    """Revenue A + s B, if alive, of k kinds of customers: A and B (k, d) sorted, and moments."""
 
     A: Floats
     B: Floats
