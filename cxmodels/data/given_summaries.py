@@ -155,7 +155,7 @@ def _history_rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterato
         )
         yield _Rule("recency is negative", t_x < 0)
         yield _Rule(
-            "T is not above 0", T <= 0, "T runs from the first purchase to the end of observation"
+            "T is negative", T < 0, "T runs from the first purchase to the end of observation"
         )
         yield _Rule(
             "recency exceeds T",

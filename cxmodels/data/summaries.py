@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodels.data.profiles import Profiles
 from cxmodels.data.units import Collapse, TimeUnit
+from cxmodels.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,3 +154,12 @@ class CustomerBase:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         listed = f"<ul>{notes}</ul>" if notes else ""
         return f"<table><caption>Customer base</caption>{rows}</table>{listed}"
+
+
+def ask_for_base(given: object) -> None:
+    """Raises OptionError unless `given` is a customer base; says how to make one."""
+    if not isinstance(given, CustomerBase):
+        raise OptionError(
+            f"a CustomerBase is wanted, got {type(given).__name__}: make one of a log with "
+            "customer_base(...), or of one row a customer with CustomerBase.from_summary(...)"
+        )

@@ -165,9 +165,12 @@ class Span:
 
     def after(self, start: date) -> date:
         """The day on which the span that begins at `start` ends (whole days)."""
-        if self.unit.months and self.count == int(self.count):
-            return add_months(start, int(self.count) * self.unit.months)
-        return start + timedelta(days=round(self.count * self.unit.days))
+        try:
+            if self.unit.months and self.count == int(self.count):
+                return add_months(start, int(self.count) * self.unit.months)
+            return start + timedelta(days=round(self.count * self.unit.days))
+        except (OverflowError, ValueError):
+            raise OptionError(f"{self} from {start} ends after the year 9999") from None
 
     def length(self, unit: TimeUnit, start: date | None = None) -> float:
         """The span measured in `unit`; by the calendar from `start` where months are involved.

@@ -102,6 +102,8 @@ class FittedModel(Shown, ABC):
             "draws": self.posterior().to_json(),
         }
         target = Path(path)
+        if not target.parent.is_dir():
+            raise OptionError(f"there is no folder {target.parent} to save the fit in")
         target.write_text(json.dumps(stored, allow_nan=False) + "\n", encoding="utf-8")
         return target
 

@@ -63,7 +63,8 @@ def pareto_quantiles(shares: Floats, k: float, sigma: float) -> Floats:
     tail = -np.log1p(-shares)
     if abs(k) < 1e-12:
         return sigma * tail
-    return np.asarray(sigma * np.expm1(k * tail) / k)
+    with np.errstate(over="ignore"):  # an endless tail: its largest weights are infinite
+        return np.asarray(sigma * np.expm1(k * tail) / k)
 
 
 def pareto_smooth(log_ratios: Floats) -> Smoothed:

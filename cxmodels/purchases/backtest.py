@@ -9,8 +9,10 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.prediction import default_draws
 from cxmodels.purchases.simulation import alive_groups, future_counts
 from cxmodels.purchases.tracking import frequency_labels, interval_of_total
+from cxmodels.results.estimate import check_level
 
 TOP = 0.1  # share of customers that decile capture looks at
 
@@ -30,15 +32,19 @@ class Holdout:
     row: Ints
 
     @classmethod
-    def of(cls, fit: FittedPurchases, base: CustomerBase, draws: int, seed: int) -> "Holdout":
+    def of(
+        cls, fit: FittedPurchases, base: CustomerBase, draws: int | None, seed: int
+    ) -> "Holdout":
         """Predictions for the hold-out window of `base`."""
+        fit.check_base(base)
         if base.holdout_T is None:
             raise OptionError("the base has no hold-out: make it with holdout_end=")
         seen, family = base.profiles, fit.family
         t = np.float64(base.holdout_T)
         x, T, group = alive_groups(seen)
         past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
-        sample = fit.posterior(draws, seed=seed).values
+        count = default_draws(4 * seen.T.size) if draws is None else draws
+        sample = fit.posterior(count, seed=seed).values
         theta = np.concatenate([fit.theta[None], sample])[:, None, :]
         expected = family.p_alive(theta, *past)
         expected *= family.expected_purchases(family.alive(theta, x, T), t)[:, group]
@@ -76,7 +82,7 @@ def holdout_summary(
     base: CustomerBase,
     *,
     level: float = 0.9,
-    draws: int = 200,
+    draws: int | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
     """The hold-out in ten figures, beside two simple rules.
@@ -86,6 +92,7 @@ def holdout_summary(
     """
     from scipy.stats import kstest  # heavy, and needed here alone
 
+    check_level(level)
     held = Holdout.of(fit, base, draws, seed)
     seen, row = base.profiles, base.profiles.row
     rate = seen.frequency / np.where(seen.T > 0, seen.T, np.inf)
@@ -125,7 +132,7 @@ def conditional_expectation(
     *,
     most: int = 7,
     level: float = 0.9,
-    draws: int = 200,
+    draws: int | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Hold-out purchases per customer by calibration frequency, actual and expected.
@@ -133,6 +140,7 @@ def conditional_expectation(
     Returns: frequency ("0" to "7+"), customers, actual, expected, lower, upper (interval for the
     actual mean of the group).
     """
+    check_level(level)
     held = Holdout.of(fit, base, draws, seed)
     frequency = np.minimum(base.table["frequency"].to_numpy(dtype=np.int64), most)
     rows = []

@@ -131,17 +131,26 @@ def _log_at_least(r: Number, z: Number, n: Ints) -> Floats:
     return np.where(tiny, leading, direct)
 
 
+def simulate_counts(theta: Floats, t: Number, rng: np.random.Generator) -> Ints:
+    """Purchases in (0, t] of customers alive at 0: min(m, g), see `simulate`."""
+    return np.minimum(*_potential(theta, t, rng))
+
+
+def _potential(theta: Floats, t: Number, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """m, the purchases by t without drop-out, and g, the purchase at which a customer leaves."""
+    r, alpha, a, b = split(theta)
+    lam = rng.standard_gamma(r) / alpha
+    p = rng.beta(a, b)
+    return rng.poisson(lam * t), rng.geometric(np.maximum(p, 1e-15))
+
+
 def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
     """Purchases in (0, t] of customers alive at 0, straight from the model's story.
 
     m purchases would happen by t; the customer leaves at purchase g ~ Geometric(p), so the first
     min(m, g) happen. Their times are the lowest of m uniform ones: normalised exponential sums.
     """
-    r, alpha, a, b = split(theta)
-    lam = rng.standard_gamma(r) / alpha
-    p = rng.beta(a, b)
-    m = rng.poisson(lam * t)
-    g = rng.geometric(np.maximum(p, 1e-15))
+    m, g = _potential(theta, t, rng)
     count = np.minimum(m, g)
     customer = np.repeat(np.arange(count.size), count)
     steps = np.cumsum(rng.standard_exponential(customer.size))
@@ -188,4 +197,5 @@ class BGNBD(PurchaseFamily):
     purchase_rate = staticmethod(purchase_rate)
     log_pmf = staticmethod(log_pmf)
     log_pmf_survivors = staticmethod(log_pmf_survivors)
+    simulate_counts = staticmethod(simulate_counts)
     simulate = staticmethod(simulate)

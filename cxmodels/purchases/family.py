@@ -74,6 +74,10 @@ class PurchaseFamily(ABC):
         """log P(n purchases in (0, t] and alive at t | alive at 0)."""
 
     @abstractmethod
+    def simulate_counts(self, theta: Floats, t: Number, rng: np.random.Generator) -> Ints:
+        """How many purchases in (0, t] each of m customers makes; theta (m, k)."""
+
+    @abstractmethod
     def simulate(self, theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
         """Purchases in (0, t] of customers alive at 0; theta (m, k), t a number or (m,)."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.summaries import CustomerBase, ask_for_base
 from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.fit import maximise
@@ -73,7 +73,7 @@ class FittedPurchases(FittedModel):
         (interval of the expectation), purchases_lower, purchases_upper (interval that holds the
         customer's count of purchases with probability `level`), p_no_purchase.
         """
-        self._same_unit(base)
+        self.check_base(base)
         return prediction_table(
             self, base, t=self.length(horizon, base.end), level=level, draws=draws, seed=seed
         )
@@ -103,7 +103,7 @@ class FittedPurchases(FittedModel):
 
     def conditional_pmf(self, n: int | Ints, base: CustomerBase, *, horizon: str | Span) -> Floats:
         """P(customer makes n purchases in the horizon | history): (customers, j)."""
-        self._same_unit(base)
+        self.check_base(base)
         counts, seen = np.atleast_1d(np.asarray(n, dtype=np.int64)), base.profiles
         x = seen.frequency.astype(np.float64)
         p_alive = self.family.p_alive(self.theta, x, seen.recency, seen.T)[:, None]
@@ -124,7 +124,9 @@ class FittedPurchases(FittedModel):
         """A horizon in the fit's unit; calendar months count from `start` or the base's end."""
         return Span.parse(horizon).length(self.unit, start or self.end)
 
-    def _same_unit(self, base: CustomerBase) -> None:
+    def check_base(self, base: CustomerBase) -> None:
+        """Raises OptionError unless `base` is a customer base in the unit of the fit."""
+        ask_for_base(base)
         if base.unit is not self.unit:
             raise OptionError(
                 f"the fit is in {self.unit.value}s, the base in {base.unit.value}s: make the base "
@@ -134,6 +136,7 @@ class FittedPurchases(FittedModel):
 
 def fit_purchases(family: PurchaseFamily, base: CustomerBase) -> FittedPurchases:
     """Fits a family to a base; DataError where the base cannot say anything about repeat buying."""
+    ask_for_base(base)
     seen = base.profiles
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))

@@ -20,8 +20,8 @@ def recency_frequency_map(
     Returns: frequency, recency (time from first to last purchase), p_alive, expected_purchases;
     frequency 0 stands at recency 0 only, and a repeat purchase never does.
     """
-    if not T > 0 or most < 1:
-        raise OptionError(f"T and most must be above 0, got {T} and {most}")
+    if not (isinstance(T, int | float) and T > 0 and isinstance(most, int) and most >= 1):
+        raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
     recency = np.linspace(0.0, T, STEPS + 1)[1:]
     x, t_x = np.meshgrid(np.arange(1.0, most + 1), recency, indexing="ij")
     x, t_x = np.append(0.0, x.ravel()), np.append(0.0, t_x.ravel())

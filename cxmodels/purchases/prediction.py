@@ -9,6 +9,7 @@ from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily, p_no_purchase
 from cxmodels.purchases.simulation import alive_groups, future_counts
+from cxmodels.results.estimate import check_level
 
 if TYPE_CHECKING:
     from cxmodels.purchases.fitted import FittedPurchases
@@ -32,8 +33,10 @@ def prediction_table(
     seed: int,
 ) -> pd.DataFrame:
     """One row a customer; see FittedPurchases.predict for the columns."""
+    check_level(level)
     seen, family, theta = base.profiles, fit.family, fit.theta
-    sample = fit.posterior(draws or default_draws(seen.T.size), seed=seed).values
+    count = default_draws(seen.T.size) if draws is None else draws
+    sample = fit.posterior(count, seed=seed).values
     columns = _at_the_estimate(family, theta, seen, t)
     ends = _quantiles(family, sample, seen, t, level, seed)
     columns |= dict(
@@ -86,11 +89,12 @@ def new_customer_table(
     fit: "FittedPurchases", sample: Floats, *, t: float, level: float, seed: int
 ) -> pd.DataFrame:
     """One row: what a customer just acquired will do after the first purchase."""
+    check_level(level)
     family, span = fit.family, np.float64(t)
     tails = [(1 - level) / 2, (1 + level) / 2]
     lower, upper = np.quantile(family.expected_purchases(sample, span), tails)
     repeated = np.repeat(sample, max(1, 20_000 // len(sample)), axis=0)
-    counts = family.simulate(repeated, span, np.random.default_rng(seed)).count
+    counts = family.simulate_counts(repeated, span, np.random.default_rng(seed))
     fewest, most = np.quantile(counts, tails, method="inverted_cdf")
     row = {
         "p_alive_at_horizon": float(family.survival(fit.theta, span)),

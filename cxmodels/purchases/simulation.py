@@ -50,8 +50,8 @@ def future_counts(
     x, T, group = alive_groups(seen)
     updated = family.alive(theta[:, None, :], x, T)
     shape = updated.shape[:2]
-    paths = family.simulate(updated.reshape(-1, theta.shape[-1]), np.float64(t), rng)
-    if_alive = paths.count.reshape(shape)
+    counts = family.simulate_counts(updated.reshape(-1, theta.shape[-1]), np.float64(t), rng)
+    if_alive = counts.reshape(shape)
     step = max(1, CELLS // len(theta))
     for start in range(0, seen.T.size, step):
         part = slice(start, start + step)

@@ -8,6 +8,7 @@ from cxmodels.data.units import elapsed
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.results.estimate import check_level
 
 PATHS = 20_000  # simulated customers behind the variance of behaviour
 
@@ -21,6 +22,8 @@ def tracking(
     Returns: period, period_end, part, actual, expected, lower, upper, cumulative_actual,
     cumulative_expected, cumulative_lower, cumulative_upper; one row a period.
     """
+    fit.check_base(base)
+    check_level(level)
     table, end = base.tracking, base.end
     if end is None or table is None or table.empty:
         raise OptionError("tracking needs a base made from a log: a summary has no dates")
@@ -102,6 +105,8 @@ def frequency_table(
 
     Returns: frequency ("0" to "7+"), actual, expected, lower, upper (interval for the actual).
     """
+    fit.check_base(base)
+    check_level(level)
     seen = base.profiles
     T, place = np.unique(seen.T, return_inverse=True)
     size = np.bincount(place, weights=seen.weight)

@@ -8,6 +8,7 @@ from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.refresh.bases import Window, base_of
 from cxmodels.refresh.plan import plan_of
 from cxmodels.refresh.settings import Config
+from cxmodels.spend.fitted import GammaGamma
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ def rehearsed(config: Config) -> Rehearsal:
     plan, base = plan_of(config), base_of(config, Window.ALL)
     notes, facts = list(base.notes), dict(base.facts())
     facts["model"] = _tried(base)
+    facts["spend"] = f"Gamma-Gamma, {GammaGamma().fit(base).status}"
     if config.base.holdout_end is not None:
         early = base_of(config, Window.CALIBRATION)
         held = f"{round(early.holdout_T or 0.0, 1):g} {base.unit.value}s"

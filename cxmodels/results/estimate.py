@@ -168,6 +168,13 @@ class Estimate:
         )
 
 
+def check_level(level: float) -> float:
+    """`level` as a number if it is a probability, else OptionError."""
+    if not (isinstance(level, int | float) and 0.0 < level < 1.0):
+        raise OptionError(f"level is the width of an interval, between 0 and 1, got {level!r}")
+    return float(level)
+
+
 def normal_quantile(level: float) -> float:
     """Half width, in standard deviations, of a normal interval that holds `level`.
 

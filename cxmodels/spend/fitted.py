@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.summaries import CustomerBase, ask_for_base
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.fit import maximise
 from cxmodels.likelihood.fitted import FittedModel
@@ -29,9 +29,10 @@ class GammaGamma:
         """Maximum likelihood on the mean paid repeat order of each customer that has one.
 
         Args: base: a customer base with monetary_value.
-        Returns: the frozen fit. Raises: FitError where fewer than three customers have paid
+        Returns: the frozen fit. Raises: DataError where fewer than three customers have paid
         repeat orders.
         """
+        ask_for_base(base)
         data = OrderMeans.from_table(base.table)
         objective = SpendObjective(data)
         return FittedSpend(
@@ -113,6 +114,7 @@ class FittedSpend(FittedModel):
         Returns: customer_id, expected_spend, lower, upper (interval of the expectation),
         spend_lower, spend_upper (of the next paid order), population_mean; amounts of money.
         """
+        ask_for_base(base)
         theta = self.posterior(draws, seed=seed).values
         return prediction_table(self.theta, theta, base.table, level=level, seed=seed)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaln, polygamma, psi
 
-from cxmodels.errors import FitError
+from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.numerics.arrays import Floats, dot
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
@@ -74,10 +74,11 @@ class OrderMeans:
         m = table["monetary_value"].to_numpy(dtype=np.float64)
         known = (x >= 1) & np.where(np.isnan(m), False, m > 0)
         if known.sum() < 3:
-            raise FitError(
+            problem = Problem(
                 f"spend cannot be estimated: {int(known.sum())} of {len(table):,} customers have "
                 "a repeat order with a positive amount; at least 3 are needed"
             )
+            raise DataError("customer base", [problem])
         pairs, weight = np.unique(
             np.stack([x[known], m[known]], axis=1), axis=0, return_counts=True
         )

@@ -77,9 +77,9 @@ class DiscountCurve:
         start: date | None = None,
     ) -> "DiscountCurve":
         """A curve from what a user writes; OptionError where rate and horizon make no sense."""
-        if not 0.0 <= rate < 10.0:
+        if not (isinstance(rate, int | float | np.number) and 0.0 <= rate < 10.0):
             raise OptionError(
-                f"discount_rate is annual and effective, 0.10 for 10 per cent a year; got {rate}"
+                f"discount_rate is annual and effective, 0.10 for 10 per cent a year; got {rate!r}"
             )
         if horizon is None and rate == 0:
             raise OptionError(

@@ -100,12 +100,16 @@ def shares(totals: Totals, behaviour: float, orders: float) -> tuple[float, Floa
     """Variance of the total, and the share (5,) of each of SOURCES; they sum to 1.
 
     behaviour, orders: variance of the total given the parameters, from when customers buy and
-    from how much. Infinite variances give an infinite total and missing shares.
+    from how much. Draws under which the mean order is infinite are left out of the split; with
+    fewer than two others, behaviour and orders alone are split.
     """
-    if not (np.isfinite(totals.every).all() and np.isfinite(behaviour + orders)):
-        return np.inf, np.full(len(SOURCES), np.nan)
-    alone = np.array([totals.purchases.var(), totals.spend.var(), totals.rate.var()])
-    between = totals.every.var() * alone / max(alone.sum(), 1e-300)
+    finite = np.isfinite(totals.every) & np.isfinite(totals.spend)
+    kinds = (totals.every, totals.purchases, totals.spend, totals.rate)
+    if finite.sum() >= 2 and np.isfinite(totals.purchases).all():
+        every, *alone = (float(kind[finite].var()) for kind in kinds)
+    else:
+        every, alone = 0.0, [0.0, 0.0, 0.0]
+    between = every * np.array(alone) / max(sum(alone), 1e-300)
     parts = np.concatenate([between, [behaviour, orders]])
     total = float(parts.sum())
     return total, parts / total if total > 0 else np.zeros(len(SOURCES))

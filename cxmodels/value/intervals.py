@@ -83,7 +83,7 @@ def by_group(
     """Customers with the same (x, T) and number of paid orders share futures."""
     paths = _futures(fit, spend_fit, seen, terms, drawn)
     shared, key = Shared.of(seen, drawn, paths, terms.seed)
-    alive = _mean_p_alive(fit, seen, drawn)
+    alive = np.maximum(_mean_p_alive(fit, seen, drawn), 1e-300)  # long gone: 0 beyond a double
     past = seen.orders * seen.mean
     lower, upper = (
         seen.margin * shared.quantile(key, past, (tail - (1.0 - alive)) / alive)

@@ -9,6 +9,7 @@ from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value.discount import DiscountCurve, Payment
 from cxmodels.value.expectation import resolution
+from cxmodels.value.terms import as_number
 
 STEPS = 40
 
@@ -30,8 +31,10 @@ def iso_value(
     payment: as in `lifetime_value`; most: largest frequency.
     Returns: frequency, recency (time from first to last purchase), value (money).
     """
-    if not T > 0 or most < 1:
-        raise OptionError(f"T and most must be above 0, got {T} and {most}")
+    if not (as_number(T, "T") > 0 and isinstance(most, int) and most >= 1):
+        raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
+    if not 0.0 < as_number(margin, "margin") <= 1.0:
+        raise OptionError(f"margin is a share of revenue, above 0 and at most 1, got {margin}")
     curve = DiscountCurve.of(
         horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=fit.end
     )

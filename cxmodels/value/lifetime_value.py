@@ -16,6 +16,7 @@ from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.results.estimate import check_level
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value import expectation
 from cxmodels.value.concentration import concentration
@@ -25,7 +26,7 @@ from cxmodels.value.histories import Histories
 from cxmodels.value.intervals import Simulated, by_group, one_by_one
 from cxmodels.value.new_customer import new_customer_table
 from cxmodels.value.outcomes import Parameters
-from cxmodels.value.terms import Margin, Terms, check_level, joint_draws, margins
+from cxmodels.value.terms import Margin, Terms, as_number, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
 MOST_CELLS = 50_000_000  # draws times histories by default
@@ -119,10 +120,12 @@ def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a val
     top 20 per cent of customers: 71% (...)
     lifetime value of a new customer 25.23 USD (...)
     """
-    if base.unit is not fit.unit:
-        raise OptionError(f"the fit is in {fit.unit.value}s, the base in {base.unit.value}s")
-    if not discount_rate_sd >= 0.0:
-        raise OptionError(f"discount_rate_sd must be 0 or above, got {discount_rate_sd}")
+    _check_fits(fit, spend_fit, base)
+    if not 0.0 <= as_number(discount_rate_sd, "discount_rate_sd") <= 1.0:
+        raise OptionError(
+            f"discount_rate_sd is the standard deviation of an annual rate, 0 to 1, got "
+            f"{discount_rate_sd}"
+        )
     curve = DiscountCurve.of(
         horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=base.end
     )
@@ -130,13 +133,27 @@ def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a val
         curve=curve,
         horizon=None if horizon is None else Span.parse(horizon),
         margin=margins(margin, base),
-        below=float(below),
+        below=as_number(below, "below"),
         level=check_level(level),
         rate_sd=float(discount_rate_sd),
         seed=seed,
         currency=currency or base.currency or spend_fit.currency or "",
     )
     return _valued(fit, spend_fit, base, terms, draws)
+
+
+def _check_fits(fit: object, spend_fit: object, base: CustomerBase) -> None:
+    """Raises OptionError where the three do not go together."""
+    if not (isinstance(fit, FittedPurchases) and isinstance(spend_fit, FittedSpend)):
+        raise OptionError(
+            "lifetime_value takes a fitted purchase model, a fitted spend model and a base, in "
+            f"this order; got {type(fit).__name__} and {type(spend_fit).__name__}"
+        )
+    fit.check_base(base)
+    if spend_fit.currency and base.currency and spend_fit.currency != base.currency:
+        raise OptionError(
+            f"spend was fitted in {spend_fit.currency}, the base is in {base.currency}: convert one"
+        )
 
 
 def _valued(
@@ -147,8 +164,8 @@ def _valued(
     draws: int | None,
 ) -> Value:
     seen = Histories.of(base, terms.margin)
-    count = draws or int(np.clip(MOST_CELLS // seen.size, *DRAWS))
-    if count < 2:
+    count = int(np.clip(MOST_CELLS // seen.size, *DRAWS)) if draws is None else draws
+    if not (isinstance(count, int) and count >= 2):
         raise OptionError(f"draws must be 2 or more, got {draws}")
     drawn = joint_draws(fit, spend_fit, terms, count)
     theta, paid = (fit.theta, spend_fit.theta), spend_fit.paid_share
@@ -178,7 +195,7 @@ def _valued(
         lorenz=spread.lorenz,
         new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
         assumptions=_assumptions(fit, base, terms, count),
-        notes=_notes(fit, spend_fit, alone),
+        notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, alone)),
     )
 
 
@@ -253,6 +270,23 @@ def _assumptions(
         ("left out", "new customers, costs beyond the margin, referrals"),
     ]
     return pd.DataFrame(items, columns=["item", "value"])
+
+
+def _infinite(estimate: float, totals: Totals) -> tuple[str, ...]:
+    """What to say where the mean order is infinite, at the estimate or under some draws."""
+    share = float(np.mean(~np.isfinite(totals.every)))
+    if not np.isfinite(estimate):
+        return (
+            "The expected equity is infinite: the spend model's q is 1 or below, so customers "
+            "without a paid repeat order have no finite mean order. The interval is of simulated "
+            "outcomes and finite; use it, and look at the few very large orders behind it.",
+        )
+    if share:
+        return (
+            f"Under {share:.0%} of the draws the mean order is infinite (q of 1 or below): too few "
+            "orders to know spend by. Those draws are left out of the split by source.",
+        )
+    return ()
 
 
 def _notes(fit: FittedPurchases, spend_fit: FittedSpend, one_by_one: bool) -> tuple[str, ...]:

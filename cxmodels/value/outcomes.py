@@ -21,6 +21,7 @@ from cxmodels.value.histories import Histories
 
 FAR = 1e-3  # discount factor at which a simulated future ends; what comes later is scaled in
 PATHS = 200_000  # futures simulated at once by each of two threads
+PURCHASES = 4_000_000  # purchases in them, about: 32 MB an array
 CELLS = 2_000_000  # draws times histories at once in each of two threads: 16 MB an array
 
 Result = TypeVar("Result")
@@ -65,7 +66,10 @@ def simulate_paths(
     seed: int,
 ) -> Paths:
     """Futures of customers alive now, one for each draw and (x, T) of `seen`."""
-    step = max(1, PATHS // seen.alive_x.size)
+    ahead = family.alive(drawn.purchases[:1], seen.alive_x, seen.alive_T)
+    each = float(family.expected_purchases(ahead, simulated_reach(curve)).mean())
+    at_once = PATHS if each <= PURCHASES / PATHS else PURCHASES / each
+    step = max(1, int(at_once) // seen.alive_x.size)
     slices = [slice(start, start + step) for start in range(0, len(drawn), step)]
     seeds = np.random.SeedSequence(seed).spawn(len(slices))
 

@@ -57,13 +57,6 @@ class Terms:
         return replace(self.curve, length=length)
 
 
-def check_level(level: float) -> float:
-    """`level` if it is a probability, else OptionError."""
-    if not 0.0 < level < 1.0:
-        raise OptionError(f"level must lie between 0 and 1, got {level}")
-    return float(level)
-
-
 def margins(margin: Margin, base: CustomerBase) -> Floats:
     """(n,) margin of each customer of the base; DataError lists what cannot be one.
 
@@ -72,13 +65,20 @@ def margins(margin: Margin, base: CustomerBase) -> Floats:
     """
     ids = base.table["customer_id"]
     if isinstance(margin, pd.Series):
+        if margin.index.has_duplicates:
+            twice = margin.index[margin.index.duplicated()]
+            problem = Problem(
+                "several margins for one customer", len(twice), f"customer {twice[0]}"
+            )
+            raise DataError("margin", [problem])
         missing = ~ids.isin(margin.index)
         if missing.any():
             first = f"customer {ids[missing].iloc[0]}"
-            raise DataError("margin", [Problem("no margin", int(missing.sum()), first)])
+            remedy = "A Series is matched by its index, which must hold the customer ids."
+            raise DataError("margin", [Problem("no margin", int(missing.sum()), first, remedy)])
         values = margin.reindex(ids).to_numpy(dtype=np.float64)
     else:
-        values = np.broadcast_to(np.asarray(margin, dtype=np.float64), (len(ids),))
+        values = _broadcast(margin, len(ids))
     wrong = ~((values > 0.0) & (values <= 1.0))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
@@ -94,6 +94,23 @@ def margins(margin: Margin, base: CustomerBase) -> Floats:
             ],
         )
     return values.astype(np.float64)
+
+
+def _broadcast(margin: object, customers: int) -> Floats:
+    try:
+        given = np.asarray(margin, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"margin is a share of revenue such as 0.30, got {margin!r}") from None
+    if given.ndim > 1 or given.size not in (1, customers):
+        raise OptionError(f"{given.size:,} margins were given for {customers:,} customers")
+    return np.broadcast_to(given, (customers,))
+
+
+def as_number(value: object, name: str) -> float:
+    """`value` as a finite number, else OptionError."""
+    if isinstance(value, int | float | np.number) and np.isfinite(value):
+        return float(value)
+    raise OptionError(f"{name} must be a number, got {value!r}")
 
 
 def joint_draws(

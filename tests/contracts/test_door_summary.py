@@ -73,7 +73,7 @@ def test_the_frame_is_not_changed() -> None:
         ("recency", [30.43, 4.0, 12.0], 1, "recency is above 0 with frequency 0"),
         ("recency", [39.0, 0.0, 31.0], 2, "recency exceeds T"),
         ("recency", [-1.0, 0.0, 12.0], 1, "recency is negative"),
-        ("T", [38.86, 0.0, 30.0], 1, "T is not above 0"),
+        ("T", [38.86, -1.0, 30.0], 1, "T is negative"),
         ("T", [38.86, np.nan, 30.0], 1, "T is missing"),
         ("customer_id", ["a", "a", "a"], 2, "customer_id occurs more than once"),
         ("customer_id", ["a", None, "b"], 1, "customer_id is missing"),

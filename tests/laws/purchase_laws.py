@@ -78,6 +78,13 @@ def simulation_agrees(family: PurchaseFamily) -> None:
         same = np.diff(paths.customer) == 0
         assert (np.diff(paths.time)[same] >= 0).all()
         near(paths.count, family.expected_purchases(theta, np.float64(8.7)), "purchases")
+        counts = family.simulate_counts(many, np.float64(8.7), rng)
+        near(counts, family.expected_purchases(theta, np.float64(8.7)), "counts")
+        near(
+            counts == 0,
+            float(np.exp(family.log_pmf(theta, np.array([0]), np.float64(8.7)))[0]),
+            "0",
+        )
         near(paths.alive, family.survival(theta, np.float64(8.7)), "alive")
         early = np.bincount(paths.customer[paths.time <= 3.1], minlength=CUSTOMERS)
         near(early, family.expected_purchases(theta, np.float64(3.1)), "early purchases")

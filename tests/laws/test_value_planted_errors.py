@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxmodels.value import concentration, discount, equity, expectation, lifetime_value, outcomes
+from cxmodels.value import (
+    concentration,
+    discount,
+    equity,
+    expectation,
+    intervals,
+    lifetime_value,
+    outcomes,
+)
 from cxmodels.value import new_customer as new
 from tests.laws import value_laws
 from tests.laws.value_cases import sure
@@ -241,7 +249,7 @@ NEW = {
 
 # simulated futures
 
-levels, paths = outcomes._levels, outcomes.simulate_paths
+levels, paths = outcomes.levels, outcomes.simulate_paths
 
 
 def mean_orders(*args, **more):
@@ -259,13 +267,13 @@ FUTURES = {
         (outcomes, "p_alive", lambda *args: np.ones_like(chance(*args)))
     ],
     "levels without evidence": [
-        (outcomes, "_levels", lambda p, q, orders, rng: levels(p, q, 0 * orders, rng))
+        (outcomes, "levels", lambda p, q, orders, rng: levels(p, q, 0 * orders, rng))
     ],
     "evidence counted without p": [
-        (outcomes, "_levels", lambda p, q, orders, rng: rng.standard_gamma(q + orders[:, None]))
+        (outcomes, "levels", lambda p, q, orders, rng: rng.standard_gamma(q + orders[:, None]))
     ],
-    "every order the mean one": [(lifetime_value, "simulate_paths", mean_orders)],
-    "one future for all": [(lifetime_value, "simulate_paths", one_future)],
+    "every order the mean one": [(intervals, "simulate_paths", mean_orders)],
+    "one future for all": [(intervals, "simulate_paths", one_future)],
 }
 VALUE = {name: [broken] for name, broken in DISCOUNT.items()}
 VALUE |= RESIDUAL | SHARES | CONCENTRATION | NEW | FUTURES

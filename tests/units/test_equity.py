@@ -62,15 +62,19 @@ def test_what_parameters_do_together_is_shared_out():
     assert share[1] / share[0] == pytest.approx(b.var() / a.var())
 
 
-@pytest.mark.parametrize("broken", ["every", "behaviour"])
-def test_an_infinite_mean_has_no_shares(broken):
-    every = STILL.copy()
-    if broken == "every":
-        every[3] = np.inf
-    behaviour = np.inf if broken == "behaviour" else 1.0
-    total, share = shares(Totals(every, STILL, STILL, STILL), behaviour, 1.0)
-    assert total == np.inf
-    assert np.isnan(share).all()
+def test_draws_with_an_infinite_mean_are_left_out_of_the_split():
+    every = np.append(STILL, np.inf)
+    longer = np.append(STILL, STILL[0])
+    total, share = shares(Totals(every, longer, longer, longer), 1.0, 1.0)
+    assert np.isfinite(total)
+    assert share.sum() == pytest.approx(1.0)
+
+
+def test_without_any_finite_mean_behaviour_and_orders_are_split():
+    every = np.full_like(STILL, np.inf)
+    total, share = shares(Totals(every, STILL, every, STILL), 3.0, 1.0)
+    assert total == 4.0
+    assert share.tolist() == [0.0, 0.0, 0.0, 0.75, 0.25]
 
 
 def test_currency_scales():
