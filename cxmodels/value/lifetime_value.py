@@ -25,11 +25,12 @@ from cxmodels.value.equity import Totals, equity_table, expected_totals, shares
 from cxmodels.value.histories import Histories
 from cxmodels.value.intervals import Simulated, by_group, one_by_one
 from cxmodels.value.new_customer import new_customer_table
-from cxmodels.value.outcomes import Parameters
+from cxmodels.value.outcomes import Parameters, purchases_ahead
 from cxmodels.value.terms import Margin, Terms, as_number, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
 MOST_CELLS = 50_000_000  # draws times histories by default
+MOST_PURCHASES = 200_000_000  # simulated purchases by default
 DRAWS = (200, 1000)
 EXACT_DRAWS = 400  # draws under which expected totals are worked out
 RANKED_CELLS = 8_000_000
@@ -164,7 +165,7 @@ def _valued(
     draws: int | None,
 ) -> Value:
     seen = Histories.of(base, terms.margin)
-    count = int(np.clip(MOST_CELLS // seen.size, *DRAWS)) if draws is None else draws
+    count = _default_draws(fit, seen, terms) if draws is None else draws
     if not (isinstance(count, int) and count >= 2):
         raise OptionError(f"draws must be 2 or more, got {draws}")
     drawn = joint_draws(fit, spend_fit, terms, count)
@@ -270,6 +271,13 @@ def _assumptions(
         ("left out", "new customers, costs beyond the margin, referrals"),
     ]
     return pd.DataFrame(items, columns=["item", "value"])
+
+
+def _default_draws(fit: FittedPurchases, seen: Histories, terms: Terms) -> int:
+    """As many as keep the work bounded: histories of a large base, purchases of busy customers."""
+    each = purchases_ahead(fit.family, fit.theta, seen, terms.curve) + 1.0
+    affordable = min(MOST_CELLS / seen.size, MOST_PURCHASES / (seen.row.size * each))
+    return int(np.clip(affordable, *DRAWS))
 
 
 def _infinite(estimate: float, totals: Totals) -> tuple[str, ...]:

@@ -56,6 +56,14 @@ def simulated_reach(curve: DiscountCurve) -> float:
     return float(min(curve.reach, -np.log(FAR) / max(curve.force, 1e-12)))
 
 
+def purchases_ahead(
+    family: PurchaseFamily, theta: Floats, seen: Histories, curve: DiscountCurve
+) -> float:
+    """Purchases in a simulated future, on average: what simulation costs in time and memory."""
+    ahead = family.alive(theta, seen.alive_x, seen.alive_T)
+    return float(family.expected_purchases(ahead, simulated_reach(curve)).mean())
+
+
 def simulate_paths(
     family: PurchaseFamily,
     drawn: Parameters,
@@ -66,8 +74,7 @@ def simulate_paths(
     seed: int,
 ) -> Paths:
     """Futures of customers alive now, one for each draw and (x, T) of `seen`."""
-    ahead = family.alive(drawn.purchases[:1], seen.alive_x, seen.alive_T)
-    each = float(family.expected_purchases(ahead, simulated_reach(curve)).mean())
+    each = purchases_ahead(family, drawn.purchases[0], seen, curve)
     at_once = PATHS if each <= PURCHASES / PATHS else PURCHASES / each
     step = max(1, int(at_once) // seen.alive_x.size)
     slices = [slice(start, start + step) for start in range(0, len(drawn), step)]
