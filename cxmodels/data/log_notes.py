@@ -5,7 +5,7 @@
 from datetime import date
 
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregated
 from cxmodels.data.reconciliation import NEGATIVE, NO_CUSTOMER, REVERSED
@@ -79,7 +79,7 @@ def _suspected_truncation(done: Aggregated, start: date) -> str:
         )
     )
     usual = next_two / 2
-    noise = float(ndtri(CERTAINTY)) * (opening + usual / 2) ** 0.5
+    noise = float(scipy.special.ndtri(CERTAINTY)) * (opening + usual / 2) ** 0.5
     if not later or opening <= OPENING_EXCESS * usual or opening - usual <= noise:
         return ""
     return (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.errors import FitError, OptionError
 from cxmodels.likelihood.objective import Derivatives, Objective, RealScale
@@ -152,7 +152,7 @@ def _adapted(target: Target, laplace: Mixture, first: _Round, rng: np.random.Gen
             break
     pool = np.concatenate(points[-POOLED:])
     densities = [proposal.log_density(pool) for proposal in proposals[-POOLED:]]
-    ratios = target.log_density(pool) - special.logsumexp(densities, axis=0)
+    ratios = target.log_density(pool) - scipy.special.logsumexp(densities, axis=0)
     return _Round(pool, pareto_smooth(ratios), "t mixture, importance sampling")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.identification import at_limit
@@ -79,7 +79,7 @@ def loss_at(level: float) -> float:
     """
     if not 0.0 < level < 1.0:
         raise OptionError(f"level must lie between 0 and 1, got {level}")
-    return float(ndtri((1.0 + level) / 2.0) ** 2 / 2.0)
+    return float(scipy.special.ndtri((1.0 + level) / 2.0) ** 2 / 2.0)
 
 
 def edge_limit(view: RealScale, found: Climb, place: int, outward: float) -> Limit:

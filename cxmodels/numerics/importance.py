@@ -9,7 +9,7 @@ Proposals are multivariate t distributions, or mixtures of them.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.numerics.arrays import Floats, Ints
 
@@ -52,7 +52,7 @@ def fit_pareto(exceedances: Floats) -> tuple[float, float]:
     b = np.where(b == 0.0, 1e-12 / exceedances[-1], b)  # b = 0 is the exponential, k = 0
     k = np.log1p(-b[:, None] * exceedances).mean(axis=1)
     profile = n * (np.log(-b / k) - k - 1.0)
-    weights = special.softmax(profile)
+    weights = scipy.special.softmax(profile)
     best = float(b @ weights)
     shape = float(np.log1p(-best * exceedances).mean())
     return shape, -shape / best
@@ -98,8 +98,8 @@ def pareto_smooth(log_ratios: Floats) -> Smoothed:
 
 
 def _normalised(log_weights: Floats, k: float) -> Smoothed:
-    normal = log_weights - special.logsumexp(log_weights)
-    return Smoothed(normal, k, float(np.exp(-special.logsumexp(2.0 * normal))))
+    normal = log_weights - scipy.special.logsumexp(log_weights)
+    return Smoothed(normal, k, float(np.exp(-scipy.special.logsumexp(2.0 * normal))))
 
 
 def systematic(weights: Floats, n: int, rng: np.random.Generator) -> Ints:
@@ -159,8 +159,8 @@ class StudentT:
 
     def place(self, uniforms: Floats) -> Floats:
         """Draws (n, k) from uniforms (n, k + 1), one coordinate for the tail."""
-        normal = special.ndtri(uniforms[:, :-1])
-        chi2 = 2.0 * special.gammaincinv(0.5 * self.freedom, uniforms[:, -1])
+        normal = scipy.special.ndtri(uniforms[:, :-1])
+        chi2 = 2.0 * scipy.special.gammaincinv(0.5 * self.freedom, uniforms[:, -1])
         scaled = normal * np.sqrt(self.freedom / chi2)[:, None]
         return np.asarray(self.centre + scaled @ self.factor.T)
 
@@ -170,7 +170,7 @@ class StudentT:
         away = (points - self.centre) @ np.linalg.inv(
             self.factor
         ).T  # k is small: quicker than solve
-        constant = special.gammaln(0.5 * (v + k)) - special.gammaln(0.5 * v)
+        constant = scipy.special.gammaln(0.5 * (v + k)) - scipy.special.gammaln(0.5 * v)
         constant -= 0.5 * k * np.log(v * np.pi) + np.log(np.diag(self.factor)).sum()
         return np.asarray(
             constant - 0.5 * (v + k) * np.log1p(np.einsum("nk,nk->n", away, away) / v)
@@ -198,4 +198,4 @@ class Mixture:
         """Log density (n,) at points (n, k)."""
         densities = [part.log_density(points) for part in self.parts]
         shares = np.asarray(self.shares)[:, None]
-        return np.asarray(special.logsumexp(np.array(densities), axis=0, b=shares))
+        return np.asarray(scipy.special.logsumexp(np.array(densities), axis=0, b=shares))

@@ -17,7 +17,7 @@ converges exponentially.
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.numerics.arrays import Floats, Ints, Number
 
@@ -83,10 +83,10 @@ def _large(A: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
     """log M by Abramowitz and Stegun 15.3.8; NaN where the two series cancel or do not end."""
     v, c = 1.0 / (1.0 + z), a + b
     with np.errstate(all="ignore"):  # what is not finite becomes NaN
-        scale = special.gammaln(c) + np.array([A, a]) * np.log(v)
-        scale += special.gammaln([a - A, A - a]) - special.gammaln([a, A])
-        scale -= special.gammaln([c - A, b])
-        sign = special.gammasgn([a - A, A - a]) * special.gammasgn([c - A, b])
+        scale = scipy.special.gammaln(c) + np.array([A, a]) * np.log(v)
+        scale += scipy.special.gammaln([a - A, A - a]) - scipy.special.gammaln([a, A])
+        scale -= scipy.special.gammaln([c - A, b])
+        sign = scipy.special.gammasgn([a - A, A - a]) * scipy.special.gammasgn([c - A, b])
         first, first_size = _ascending(A, b, A - a + 1.0, v)
         second, second_size = _ascending(a, c - A, a - A + 1.0, v)
         both = sign * np.exp(scale)
@@ -155,7 +155,9 @@ def _peak(A: Floats, a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
     p = np.clip(np.where(linear > 0.0, below, above), 1e-300, 1.0 - 1e-16)
     bend = A * z * (1.0 - 2.0 * p - p * p * z) / (1.0 + p * z) ** 2
     curvature = np.maximum(p * (1.0 - p) * (a + b + bend), 1e-12)
-    return special.logit(p), np.minimum(1.0 / np.sqrt(curvature), 1.0)  # (1+pz) bends within 1
+    return scipy.special.logit(p), np.minimum(
+        1.0 / np.sqrt(curvature), 1.0
+    )  # (1+pz) bends within 1
 
 
 def _trapezoid(
@@ -176,4 +178,4 @@ def _trapezoid(
     log_p, log_q = -np.logaddexp(0.0, -logit), -np.logaddexp(0.0, logit)
     terms = a * log_p + b * log_q + log_f(log_p, np.stack(np.broadcast_arrays(A, z)))
     terms += np.log(step * width) + np.logaddexp(v, -v) - np.log(2.0)  # Jacobian: cosh(v)
-    return np.asarray(special.logsumexp(terms, axis=1) - special.betaln(a, b)[:, 0])
+    return np.asarray(scipy.special.logsumexp(terms, axis=1) - scipy.special.betaln(a, b)[:, 0])

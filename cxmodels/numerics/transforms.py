@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
@@ -132,23 +132,23 @@ _Map = Callable[[Floats, Floats], Floats]
 
 
 def _share_slope(real: Floats, scales: Floats) -> Floats:
-    share: Floats = special.expit(real)
+    share: Floats = scipy.special.expit(real)
     return scales * share * (1.0 - share)
 
 
 def _share_curvature(real: Floats, scales: Floats) -> Floats:
-    return _share_slope(real, scales) * (1.0 - 2.0 * special.expit(real))
+    return _share_slope(real, scales) * (1.0 - 2.0 * scipy.special.expit(real))
 
 
 _REAL: dict[Support, _Map] = {
     Support.POSITIVE: lambda natural, scales: np.log(natural / scales),
     Support.REAL: lambda natural, scales: natural / scales,
-    Support.UNIT: lambda natural, scales: special.logit(natural / scales),
+    Support.UNIT: lambda natural, scales: scipy.special.logit(natural / scales),
 }
 _NATURAL: dict[Support, _Map] = {
     Support.POSITIVE: lambda real, scales: scales * np.exp(real),
     Support.REAL: lambda real, scales: scales * real,
-    Support.UNIT: lambda real, scales: scales * special.expit(real),
+    Support.UNIT: lambda real, scales: scales * scipy.special.expit(real),
 }
 _SLOPE: dict[Support, _Map] = {
     Support.POSITIVE: _NATURAL[Support.POSITIVE],

@@ -11,7 +11,7 @@ Source: Fader, Hardie and Lee (2005), "Counting Your Customers" the Easy Way, Ma
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
@@ -68,7 +68,7 @@ def p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     quiet = of_distinct(lambda T: np.log1p(T / alpha), T)
     quiet = quiet - of_distinct(lambda t_x: np.log1p(t_x / alpha), t_x)
     odds = of_distinct(lambda x: np.log(a) - np.log(b + np.maximum(x, 1.0) - 1.0), x)
-    alive: Floats = special.expit(-(odds + (r + x) * quiet))
+    alive: Floats = scipy.special.expit(-(odds + (r + x) * quiet))
     return np.where(np.asarray(x) > 0, alive, 1.0)
 
 
@@ -100,7 +100,7 @@ def log_pmf_survivors(theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n, alive at t): first term of FHL equation (8)."""
     r, alpha, a, b = split(theta)
     z = t / alpha
-    staying = special.betaln(a, b + n) - special.betaln(a, b)
+    staying = scipy.special.betaln(a, b + n) - scipy.special.betaln(a, b)
     return np.asarray(staying + _log_negative_binomial(r, z, n))
 
 
@@ -109,20 +109,22 @@ def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     r, alpha, a, b = split(theta)
     n, z = np.asarray(n), t / alpha
     last = np.maximum(n, 1)
-    leaving = special.betaln(a + 1.0, b + last - 1.0) - special.betaln(a, b)
+    leaving = scipy.special.betaln(a + 1.0, b + last - 1.0) - scipy.special.betaln(a, b)
     gone = np.where(n > 0, leaving + _log_at_least(r, z, last), -np.inf)
     return np.logaddexp(log_pmf_survivors(theta, n, t), gone)
 
 
 def _log_negative_binomial(r: Number, z: Number, n: Ints) -> Floats:
     """log P(n purchases by time t without drop-out), z = t / alpha."""
-    choose = special.gammaln(r + n) - special.gammaln(r) - special.gammaln(n + 1.0)
-    return np.asarray(choose - r * np.log1p(z) + special.xlogy(n, z / (1.0 + z)))
+    choose = (
+        scipy.special.gammaln(r + n) - scipy.special.gammaln(r) - scipy.special.gammaln(n + 1.0)
+    )
+    return np.asarray(choose - r * np.log1p(z) + scipy.special.xlogy(n, z / (1.0 + z)))
 
 
 def _log_at_least(r: Number, z: Number, n: Ints) -> Floats:
     """log P(at least n >= 1 purchases by time t without drop-out), z = t / alpha."""
-    tail = special.betainc(n, r, z / (1.0 + z))
+    tail = scipy.special.betainc(n, r, z / (1.0 + z))
     with np.errstate(divide="ignore"):  # no time, no purchase: log 0
         direct = np.log(tail)
     tiny = tail < 1e-280  # there the first term of the sum is the sum, times 1 / (1 - ratio)

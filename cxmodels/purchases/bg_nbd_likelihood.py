@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.likelihood.objective import Derivatives
@@ -188,7 +188,7 @@ def _of_leaving(data: BGNBDObjective, theta: Floats, buying: Derivatives) -> Der
     bend = late[seen.T_place] - early[seen.t_x_place]
     bend_2 = (late**2)[seen.T_place] - (early**2)[seen.t_x_place]
     u = (np.log(a) - np.log(b + seen.x - 1.0))[seen.x_place] + power * gap
-    s = special.expit(u)
+    s = scipy.special.expit(u)
     ws = seen.weight * s
     slopes = np.stack([gap, power * bend, np.full_like(gap, 1.0 / a), -stay])
     value = buying.value + dot(seen.weight, _softplus(u))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Bools, Floats
@@ -183,7 +183,7 @@ def normal_quantile(level: float) -> float:
     """
     if not 0.0 < level < 1.0:
         raise OptionError(f"level must lie between 0 and 1, got {level}")
-    return float(ndtri((1.0 + level) / 2.0))
+    return float(scipy.special.ndtri((1.0 + level) / 2.0))
 
 
 def _parameter_to_json(parameter: Parameter) -> dict[str, str]:

@@ -10,7 +10,7 @@ Value", cited below as FH. Parameters stand on the last axis; axes before it bro
 """
 
 import numpy as np
-from scipy.special import betainc, betaincinv, betaln, xlogy
+import scipy
 
 from cxmodels.numerics.arrays import Floats, Number
 
@@ -28,7 +28,7 @@ def log_density_of_mean(theta: Floats, x: Floats, m: Floats) -> Floats:
     total = m * x
     # written with log1p so that neither a huge p nor a tiny gamma loses digits
     return np.asarray(
-        -betaln(p * x, q)
+        -scipy.special.betaln(p * x, q)
         - p * x * np.log1p(gamma / total)
         - q * np.log1p(total / gamma)
         - np.log(m)
@@ -86,7 +86,7 @@ def next_order_cdf(theta: Floats, amount: Floats) -> Floats:
     amount = np.maximum(amount, 0.0)
     with np.errstate(invalid="ignore"):  # an infinite amount: the share is 1
         share = np.where(np.isinf(amount), 1.0, amount / (gamma + amount))
-    return np.asarray(betainc(p, q, share))
+    return np.asarray(scipy.special.betainc(p, q, share))
 
 
 def next_order_quantile(theta: Floats, probability: float | Floats) -> Floats:
@@ -97,8 +97,10 @@ def next_order_quantile(theta: Floats, probability: float | Floats) -> Floats:
     0.9
     """
     p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
-    share = betaincinv(p, q, probability)
-    rest = betaincinv(q, p, 1 - np.asarray(probability))  # 1 - share, exact in the upper tail
+    share = scipy.special.betaincinv(p, q, probability)
+    rest = scipy.special.betaincinv(
+        q, p, 1 - np.asarray(probability)
+    )  # 1 - share, exact in the upper tail
     with np.errstate(divide="ignore"):  # probability 1: the amount is infinite
         return np.asarray(gamma * share / rest)
 
@@ -108,7 +110,10 @@ def next_order_log_density(theta: Floats, amount: Floats) -> Floats:
     p, q, gamma = theta[..., 0], theta[..., 1], theta[..., 2]
     ratio = amount / gamma
     return np.asarray(
-        xlogy(p - 1, ratio) - (p + q) * np.log1p(ratio) - betaln(p, q) - np.log(gamma)
+        scipy.special.xlogy(p - 1, ratio)
+        - (p + q) * np.log1p(ratio)
+        - scipy.special.betaln(p, q)
+        - np.log(gamma)
     )
 
 

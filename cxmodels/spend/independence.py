@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import FitError, OptionError
@@ -101,7 +101,7 @@ def fisher_interval(r: float, n: int, level: float) -> tuple[float, float]:
     >>> [round(end, 4) for end in fisher_interval(0.5, 103, 0.95)]
     [0.3287, 0.6394]
     """
-    half = ndtri((1 + level) / 2) * np.sqrt((1 + r * r / 2) / (n - 3))
+    half = scipy.special.ndtri((1 + level) / 2) * np.sqrt((1 + r * r / 2) / (n - 3))
     z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, polygamma, psi
+import scipy
 
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.objective import Derivatives
@@ -147,7 +147,7 @@ class SpendObjective:
     def log_likelihood(self, theta: Floats) -> Floats:
         """Log likelihood (...) of theta (..., 3): the density of the means, FH equation (1a)."""
         p, q, gamma = (theta[..., place, None] for place in range(3))
-        betas = -(betaln(p * self.counts, q) @ self.customers_by_count)
+        betas = -(scipy.special.betaln(p * self.counts, q) @ self.customers_by_count)
         A, B = _by_interpolation(self.curves, gamma[..., 0])
         return np.asarray(betas - p[..., 0] * A - q[..., 0] * B - self._log_means)
 
@@ -164,12 +164,14 @@ class SpendObjective:
         ddB = (
             dot(weight, s * (2 * gamma + s), inverse, inverse) / gamma**2
         )  # 1/gamma^2 - 1/(gamma+s)^2
-        value = -(betaln(p * x, q) @ n) - p * A - q * B - self._log_means
-        both, one = psi(p * x + q), psi(p * x)
-        gradient = np.array([(n * x) @ (both - one) - A, n @ (both - psi(q)) - B, -p * dA - q * dB])
-        both, one = polygamma(1, p * x + q), polygamma(1, p * x)
+        value = -(scipy.special.betaln(p * x, q) @ n) - p * A - q * B - self._log_means
+        both, one = scipy.special.psi(p * x + q), scipy.special.psi(p * x)
+        gradient = np.array(
+            [(n * x) @ (both - one) - A, n @ (both - scipy.special.psi(q)) - B, -p * dA - q * dB]
+        )
+        both, one = scipy.special.polygamma(1, p * x + q), scipy.special.polygamma(1, p * x)
         pp, pq = (n * x**2) @ (both - one), (n * x) @ both
-        qq = n @ (both - polygamma(1, q))
+        qq = n @ (both - scipy.special.polygamma(1, q))
         hessian = np.array([[pp, pq, -dA], [pq, qq, -dB], [-dA, -dB, -p * ddA - q * ddB]])
         return Derivatives(float(value), gradient, hessian)
 

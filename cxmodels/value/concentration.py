@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from cxmodels.numerics.arrays import Floats
 
@@ -96,6 +96,6 @@ def _ends(figures: Floats, level: float) -> Floats:
     """Interval (2, j) of figures (d, j): quantiles, or normal where the draws are few."""
     if len(figures) >= ENOUGH:
         return np.asarray(np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=0))
-    half = ndtri((1 + level) / 2) * figures.std(axis=0, ddof=1)
+    half = scipy.special.ndtri((1 + level) / 2) * figures.std(axis=0, ddof=1)
     middle = figures.mean(axis=0)
     return np.asarray(np.clip(np.stack([middle - half, middle + half]), 0.0, 1.0))

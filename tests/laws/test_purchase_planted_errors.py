@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy
 
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.purchases import bg_nbd, bg_nbd_likelihood
@@ -61,7 +62,7 @@ def pmf_without_leaving(theta, n, t):
 def pmf_leaves_one_later(theta, n, t):
     n = np.asarray(n)
     r, alpha, a, b = split(theta)
-    late = bg_nbd.special.betaln(a + 1, b + np.maximum(n, 1)) - bg_nbd.special.betaln(a, b)
+    late = scipy.special.betaln(a + 1, b + np.maximum(n, 1)) - scipy.special.betaln(a, b)
     gone = np.where(n > 0, late + bg_nbd._log_at_least(r, t / alpha, np.maximum(n, 1)), -np.inf)
     return np.logaddexp(bg_nbd.log_pmf_survivors(theta, n, t), gone)
 
