@@ -17,7 +17,7 @@ def recency_frequency_map(
 
     Args: T: time since the first purchase, in the fit's unit; horizon: window of the expected
     purchases; most: largest frequency.
-    Returns: frequency, recency (time from first to last purchase), p_alive, expected_purchases;
+    Returns: frequency, recency (time from first to last purchase), T, p_alive, expected_purchases;
     frequency 0 stands at recency 0 only, and a repeat purchase never does.
     """
     if not (isinstance(T, int | float) and T > 0 and isinstance(most, int) and most >= 1):
@@ -33,6 +33,7 @@ def recency_frequency_map(
         {
             "frequency": x.astype(np.int64),
             "recency": t_x,
+            "T": age,
             "p_alive": p_alive,
             "expected_purchases": expected,
         }

@@ -9,6 +9,7 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span
 from cxmodels.errors import CxError, FitError
+from cxmodels.numerics.transforms import Dimension
 from cxmodels.purchases import backtest as against
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
@@ -109,9 +110,23 @@ def fit_all(config: Config, space: Workspace) -> str:
     space.put_table("parameters.parquet", pd.concat(tables, ignore_index=True))
     space.put_table("tables/independence.parquet", _independence(base, spend, level))
     draws = [model.posterior(config.run.draws, seed=config.run.seed) for model in (fit, spend)]
-    long = [draw.table.melt(var_name="parameter", value_name="value") for draw in draws]
-    space.put_table("tables/posterior.parquet", pd.concat(long, ignore_index=True))
+    long = pd.concat(
+        [draw.table.melt(var_name="parameter", value_name="value") for draw in draws],
+        ignore_index=True,
+    )
+    units = _units(config, fit) | _units(config, spend)
+    space.put_table("tables/posterior.parquet", long.assign(unit=long["parameter"].map(units)))
     return f"{fit.family.name}: {fit.status}; Gamma-Gamma: {spend.status}"
+
+
+def _units(config: Config, fit: FittedPurchases | FittedSpend) -> dict[str, str]:
+    """The unit of each parameter of a fit; empty for pure numbers."""
+    said = {
+        Dimension.NONE: "",
+        Dimension.TIME: f"{config.base.unit}s",
+        Dimension.MONEY: config.value.currency,
+    }
+    return {item.name: said[item.dimension] for item in fit.estimate.space.parameters}
 
 
 def _independence(base: CustomerBase, spend: FittedSpend, level: float) -> pd.DataFrame:

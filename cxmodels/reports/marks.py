@@ -22,15 +22,18 @@ Picture = alt.LayerChart  # what every drawing function returns
 _DIGITS = 7  # significant digits that a chart can show
 
 
-def needed(table: pd.DataFrame, columns: Sequence[str], *, chart: str) -> pd.DataFrame:
-    """The table's columns that a chart needs; an error names those that are missing."""
+def needed(
+    table: pd.DataFrame, columns: Sequence[str], *, chart: str, known: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The table's columns that a chart needs, and those of `known` that it has; an error names
+    those that are missing."""
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise OptionError(
             f"{chart} needs a table with columns {', '.join(columns)}; "
             f"missing: {', '.join(missing)}"
         )
-    return table.loc[:, list(columns)]
+    return table.loc[:, [*columns, *(name for name in known if name in table.columns)]]
 
 
 def finite(table: pd.DataFrame) -> pd.DataFrame:

@@ -32,6 +32,13 @@ _WORDS = {
 }
 
 
+def _aged(data: pd.DataFrame, labels: Labels) -> str:
+    """For which customers the map holds, where the table says how old they are."""
+    if "T" not in data.columns or not len(data):
+        return ""
+    return f"customers {float(data['T'].iloc[0]):,.3g} {labels.units} after their first purchase"
+
+
 def recency_frequency_heatmap(
     table: pd.DataFrame, labels: Labels | None = None, *, value: Mapped = "p_alive"
 ) -> Picture:
@@ -42,7 +49,9 @@ def recency_frequency_heatmap(
     labels = labels or Labels()
     if value not in _WORDS:
         raise OptionError(f"value {value!r} is not one of {', '.join(_WORDS)}")
-    data = needed(table, ["frequency", "recency", value], chart="recency_frequency_heatmap")
+    data = needed(
+        table, ["frequency", "recency", value], chart="recency_frequency_heatmap", known=["T"]
+    )
     data = finite(data)
     title, word, shape = _WORDS[value]
     chart = _cells(data, labels, value, word, shape) if len(data) else nothing_to_show()
@@ -52,7 +61,8 @@ def recency_frequency_heatmap(
         subtitle=labels.subtitle(
             labels.horizon if value == "expected_purchases" else "now",
             f"recency in {labels.units}",
-            "point estimate of the fitted model",
+            _aged(data, labels),
+            "point estimate",
         ),
         description=f"Heat map. {title}: darker is higher.",
     )
@@ -129,7 +139,7 @@ def iso_value_curves(
     money; round ones are chosen where none are given.
     """
     labels = labels or Labels()
-    data = needed(table, ["frequency", "recency", "value"], chart="iso_value_curves")
+    data = needed(table, ["frequency", "recency", "value"], chart="iso_value_curves", known=["T"])
     grid = _grid(finite(data))
     curves = _curves(grid, labels, levels)
     title = "Customers on one curve are worth the same"
@@ -140,7 +150,8 @@ def iso_value_curves(
         subtitle=labels.subtitle(
             f"residual value in {labels.money_unit}",
             f"recency in {labels.units}",
-            "point estimate of the fitted model",
+            _aged(data, labels),
+            "point estimate",
         ),
         description="Contour lines of equal residual value over recency and frequency. "
         + _levels_in_words(curves),

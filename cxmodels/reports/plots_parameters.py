@@ -24,14 +24,15 @@ def parameter_posterior(
 ) -> alt.ConcatChart:
     """One density a parameter, with its interval shaded and the best estimate as a rule.
 
-    table: parameter, value (one row a draw); estimates: parameter as index or column, estimate.
+    table: parameter, value (one row a draw)[, unit]; estimates: parameter as index or column,
+    estimate.
     """
     labels = labels or Labels()
-    data = needed(table, ["parameter", "value"], chart="parameter_posterior")
+    data = needed(table, ["parameter", "value"], chart="parameter_posterior", known=["unit"])
     data = data[np.isfinite(data["value"].astype(float))]
     best = _best(estimates)
     panels: list[Picture] = [
-        _panel(str(name), part["value"].to_numpy(dtype=float), best.get(str(name)), labels)
+        _panel(str(name), part, best.get(str(name)), labels)
         for name, part in data.groupby("parameter", sort=False)
     ]
     few = len(panels) <= _FEW
@@ -64,7 +65,9 @@ def _best(estimates: pd.DataFrame | None) -> dict[str, float]:
     return dict(zip(map(str, names), estimates["estimate"].astype(float), strict=True))
 
 
-def _panel(name: str, draws: np.ndarray, best: float | None, labels: Labels) -> Picture:
+def _panel(name: str, part: pd.DataFrame, best: float | None, labels: Labels) -> Picture:
+    draws = part["value"].to_numpy(dtype=float)
+    unit = str(part["unit"].iloc[0]) if "unit" in part.columns else ""
     x, height = _density(draws)
     lower, upper = np.quantile(draws, [(1 - labels.level) / 2, (1 + labels.level) / 2])
     data = pd.DataFrame({"value": x, "density": height})
@@ -72,7 +75,7 @@ def _panel(name: str, draws: np.ndarray, best: float | None, labels: Labels) -> 
     axis = alt.X(
         "value:Q",
         scale=alt.Scale(zero=False, nice=False),
-        axis=alt.Axis(title=None, tickCount=4, format=".4~g"),
+        axis=alt.Axis(title=f"{name}, {unit or 'a pure number'}", tickCount=4, format=".4~g"),
     )
     up = alt.Y("density:Q", axis=None, scale=alt.Scale(zero=True))
     area = alt.Chart(records(inner)).mark_area(color=theme.BAND, opacity=0.85)

@@ -29,7 +29,7 @@ def iso_value(
 
     Args: T: time since the first purchase in the fit's unit; horizon, discount_rate, margin,
     payment: as in `lifetime_value`; most: largest frequency.
-    Returns: frequency, recency (time from first to last purchase), value (money).
+    Returns: frequency, recency (time from first to last purchase), T, value (money).
     """
     if not (as_number(T, "T") > 0 and isinstance(most, int) and most >= 1):
         raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
@@ -51,6 +51,7 @@ def iso_value(
         {
             "frequency": x.ravel().astype(np.int64),
             "recency": t_x.ravel(),
+            "T": float(T),
             "value": (p_alive * ahead[:, None] * order).ravel(),
         }
     )
