@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cxmodels.errors import OptionError
+from cxmodels.errors import CxError, DataError, OptionError, Problem
 from cxmodels.refresh.settings import Config
 
 _NEAR = 0.75  # likeness above which a key of another section is worth naming
@@ -67,6 +67,7 @@ _KINDS = {
     "model_type": "is not a section",
     "model_attributes_type": "is not a section",
 }
+_VALUES = {"value_error", "literal_error", *_KINDS}
 _LIMITS = {"greater_than": "not above", "greater_than_equal": "below",
            "less_than": "not below", "less_than_equal": "above"}  # fmt: skip
 
@@ -94,7 +95,15 @@ def _line(problem: ErrorDetails) -> str:
     return f"{key}: {_KINDS.get(kind, problem['msg'])}{given}"
 
 
-def _complaint(source: str, lines: list[str]) -> OptionError:
+def _complaint(source: str, problems: list[ErrorDetails]) -> CxError:
+    """Every problem in one error: of the log's contract where only [base] cannot be.
+
+    [base] says how the log is counted (unit, start, end); a value there that cannot be breaks the
+    same contract as an end before the first purchase, which only the log can show.
+    """
+    lines = [_line(problem) for problem in problems]
+    if all(item["loc"][0] == "base" and item["type"] in _VALUES for item in problems):
+        return DataError(source, [Problem(line) for line in lines])
     count = f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
     numbered = [f"  {place}. {line}" for place, line in enumerate(lines, start=1)]
     return OptionError("\n".join([f"{source} cannot be used, {count}:", *numbered]))
@@ -104,13 +113,13 @@ def validated(settings: Mapping[str, Any], *, folder: Path, source: str) -> Conf
     """Settings as one checked, frozen record.
 
     settings: section -> key -> value; folder: what relative paths are relative to; source:
-    what to call the settings in a complaint. Raises OptionError listing every problem.
+    what to call the settings in a complaint. Raises OptionError listing every problem, or
+    DataError where every one of them is a value in [base].
     """
     try:
         return Config.model_validate(dict(settings), context={"folder": folder})
     except ValidationError as error:
-        lines = [_line(problem) for problem in error.errors(include_url=False)]
-        raise _complaint(source, lines) from None
+        raise _complaint(source, error.errors(include_url=False)) from None
 
 
 def read_config(path: Path, *, out: Path | None = None) -> Config:
@@ -118,7 +127,7 @@ def read_config(path: Path, *, out: Path | None = None) -> Config:
 
     out: where the runs go instead of [run] folder, relative to the working folder. Raises
     OptionError where the file cannot be read, is not TOML, or holds a setting that cannot be:
-    then every problem is listed.
+    then every problem is listed (as a DataError where every one of them is a value in [base]).
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -6,7 +6,7 @@ s the sum of a customer's past orders, so quantiles of A and of B serve them all
 together: A is gamma times B, and gamma hardly varies over draws), and P(alive) is each one's own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,8 +32,8 @@ CELLS = 2_000_000
 @dataclass(frozen=True)
 class Simulated:
     """lower, upper, p_below of each customer (n,); totals by draw (d,), None unless every customer
-    was simulated alone; variance of the total given the parameters, from when customers buy
-    (behaviour) and from how much (orders)."""
+    was simulated alone; sum over customers of their variance, from when they buy (behaviour) and
+    from how much (orders)."""
 
     lower: Floats
     upper: Floats
@@ -41,6 +41,16 @@ class Simulated:
     totals: Floats | None
     behaviour: float
     orders: float
+
+    def given_parameters(self, own: float) -> "Simulated":
+        """The same with the variance of the total *given the parameters*.
+
+        A customer's simulated outcomes vary with the parameters too; own: that part, summed over
+        customers. It is counted once, in the expected totals, where customers share it.
+        """
+        both = self.behaviour + self.orders
+        left = max(0.0, 1.0 - own / both) if both > 0.0 else 1.0
+        return replace(self, behaviour=left * self.behaviour, orders=left * self.orders)
 
 
 @dataclass(frozen=True)

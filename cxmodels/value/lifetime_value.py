@@ -34,6 +34,7 @@ MOST_PURCHASES = 200_000_000  # simulated purchases by default
 DRAWS = (200, 1000)
 EXACT_DRAWS = 400  # draws under which expected totals are worked out
 RANKED_CELLS = 8_000_000
+UNBOUNDED = np.finfo(np.float64).max / 1e9  # stands for an infinite value where values are ranked
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,8 @@ def _valued(
     expected = _expected_customers(fit, spend_fit, seen, terms)
     alone = seen.row.size * count <= ONE_BY_ONE
     found = (one_by_one if alone else by_group)(fit, spend_fit, seen, terms, drawn)
+    ranked = _residual_by_draw(fit, few, ahead, seen, paid)
+    found = found.given_parameters(_own_variance(ranked, seen.weight))
     customers = pd.DataFrame({"customer_id": base.table["customer_id"].to_numpy()})
     customers = customers.assign(**{name: of[seen.row] for name, of in expected.items()})
     customers = customers.assign(
@@ -187,7 +190,6 @@ def _valued(
     variance = shares(totals, found.behaviour, found.orders)
     ends = _total_interval(found, totals, terms)
     estimate = float(customers["residual_value"].sum())
-    ranked = _residual_by_draw(fit, few, ahead, seen, paid)
     spread = concentration(expected["residual_value"], ranked, seen.weight, terms.level)
     return Value(
         customers=customers,
@@ -210,7 +212,13 @@ def _residual_by_draw(
     value *= expectation.p_alive(fit.family, some.purchases, seen, every)
     value *= expectation.spend(some.spend, seen, every)
     value *= (seen.margin * paid)[:, None]
-    return np.where(np.isfinite(value), value, np.finfo(np.float64).max / 1e9)
+    return np.where(np.isfinite(value), value, UNBOUNDED)
+
+
+def _own_variance(by_draw: Floats, weight: Floats) -> float:
+    """Sum over customers of the variance of their expected value over draws, finite draws only."""
+    finite = by_draw[:, (by_draw < UNBOUNDED).all(axis=0)]
+    return float(weight @ finite.var(axis=1)) if finite.shape[1] > 1 else 0.0
 
 
 def _expected_customers(

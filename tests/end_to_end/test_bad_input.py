@@ -88,12 +88,29 @@ def test_an_end_before_the_first_purchase(
     assert everything_in(tmp_path) == ["log.csv", "run.toml"]
 
 
-def test_a_unit_that_does_not_exist_is_a_configuration_error(
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"unit": "fortnight"}, "base.unit: is not one of hour, day, week, month, quarter, year"),
+        ({"unit": 7}, "base.unit: is not text in quotes"),
+        ({"end": "2024-06-30", "holdout_end": "2024-01-31"}, "not after end 2024-06-30"),
+    ],
+)
+def test_a_log_cannot_be_counted_that_way(
+    settings: dict[str, Any], words: str, shop: pd.DataFrame, refresh: Refresh, tmp_path: Path
+) -> None:
+    said = refresh(shop, {"base": settings})
+    assert (said.code, said.out) == (3, ""), said.err
+    assert words in said.err and "Nothing was written." in said.err
+    assert everything_in(tmp_path) == ["log.csv", "run.toml"]
+
+
+def test_a_wrong_unit_beside_another_wrong_setting_is_a_configuration_error(
     shop: pd.DataFrame, refresh: Refresh, tmp_path: Path
 ) -> None:
-    said = refresh(shop, {"base": {"unit": "fortnight"}})
-    assert said.code == 2
-    assert "base.unit: is not one of hour, day, week, month, quarter, year" in said.err
+    said = refresh(shop, {"base": {"unit": "fortnight"}, "value": {"margin": 7.0}})
+    assert said.code == 2 and "2 problems" in said.err
+    assert "base.unit" in said.err and "value.margin" in said.err
     assert everything_in(tmp_path) == ["log.csv", "run.toml"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cxmodels.errors import OptionError
+from cxmodels.errors import CxError, OptionError
 from cxmodels.refresh.config import read_config
 
 LEAST = """
@@ -30,7 +30,7 @@ def _write(folder: Path, text: str) -> Path:
 
 
 def _complaint(folder: Path, text: str) -> str:
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(CxError) as caught:
         read_config(_write(folder, text))
     return str(caught.value)
 
