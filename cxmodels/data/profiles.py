@@ -4,7 +4,7 @@ A purchase likelihood depends on a customer through these three numbers only, an
 far fewer of them than customers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ Bools = NDArray[np.bool_]
 class Profiles:
     """Distinct histories, sorted by frequency, recency and T.
 
-    frequency, recency, T, weight: shape (m,); row: shape (n,), the profile of each customer.
+    frequency, recency, T, weight: shape (m,); row: shape (n,), the profile of each customer;
+    kind: (m,) place among the distinct rows of covariates, one place where there are none.
     """
 
     frequency: Ints
@@ -26,20 +27,39 @@ class Profiles:
     T: Floats
     weight: Floats
     row: Ints
+    kind: Ints = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if self.kind.size != self.frequency.size:
+            object.__setattr__(self, "kind", np.broadcast_to(self.kind, self.frequency.shape))
 
     def __len__(self) -> int:
         return len(self.frequency)
 
+    def every(self, part: slice) -> "Profiles":
+        """Some of the histories with their weights, each its own row."""
+        frequency = self.frequency[part]
+        return Profiles(
+            frequency,
+            self.recency[part],
+            self.T[part],
+            self.weight[part],
+            np.arange(frequency.size),
+            self.kind[part],
+        )
 
-def compress(frequency: Ints, recency: Floats, T: Floats) -> Profiles:
+
+def compress(frequency: Ints, recency: Floats, T: Floats, kind: Ints | None = None) -> Profiles:
     """The distinct histories of n customers and how many customers share each.
+
+    kind: (n,) which row of covariates a customer has; None where there are no covariates.
 
     >>> found = compress(np.array([2, 0, 2]), np.array([3.5, 0.0, 3.5]), np.array([9.0, 9.0, 9.0]))
     >>> found.frequency, found.weight, found.row
     (array([0, 2]), array([1., 2.]), array([1, 0, 1]))
     """
     codes, firsts = _ranks(frequency)
-    for values in (recency, T):
+    for values in (recency, T) if kind is None else (recency, T, kind):
         ranks, _ = _ranks(values)
         codes, firsts = _ranks(codes * (int(ranks.max(initial=0)) + 1) + ranks)
     weight = np.bincount(codes, minlength=len(firsts)).astype(np.float64)
@@ -49,6 +69,7 @@ def compress(frequency: Ints, recency: Floats, T: Floats) -> Profiles:
         np.asarray(T, dtype=np.float64)[firsts],
         weight,
         codes,
+        np.zeros(1, dtype=np.int64) if kind is None else np.asarray(kind, dtype=np.int64)[firsts],
     )
 
 

@@ -10,7 +10,7 @@ from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.prediction import default_draws
-from cxmodels.purchases.simulation import alive_groups, future_counts
+from cxmodels.purchases.simulation import AliveGroups, future_counts, p_alive
 from cxmodels.purchases.tracking import frequency_labels, interval_of_total
 from cxmodels.results.estimate import check_level
 
@@ -39,15 +39,14 @@ class Holdout:
         fit.check_base(base)
         if base.holdout_T is None:
             raise OptionError("the base has no hold-out: make it with holdout_end=")
-        seen, family = base.profiles, fit.family
-        t = np.float64(base.holdout_T)
-        x, T, group = alive_groups(seen)
-        past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
+        fit, seen = fit.on(base)
+        family, t = fit.family, np.float64(base.holdout_T)
+        groups = AliveGroups.of(family, seen)
         count = default_draws(4 * seen.T.size) if draws is None else draws
         sample = fit.posterior(count, seed=seed).values
-        theta = np.concatenate([fit.theta[None], sample])[:, None, :]
-        expected = family.p_alive(theta, *past)
-        expected *= family.expected_purchases(family.alive(theta, x, T), t)[:, group]
+        theta = np.concatenate([fit.theta[None], sample])
+        expected = p_alive(family, theta, seen)
+        expected *= family.expected_purchases(groups.alive(family, theta), t)[:, groups.group]
         rng = np.random.default_rng(seed)
         parts = [counts for _, counts in future_counts(family, sample, seen, float(t), rng)]
         actual = base.table["holdout_frequency"].to_numpy(dtype=np.int64)

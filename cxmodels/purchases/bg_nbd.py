@@ -18,7 +18,7 @@ from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.special import log_beta_power_integral, log_beta_power_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
-from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective
+from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective, log_likelihood, rows
 from cxmodels.purchases.family import PurchaseFamily, Purchases
 from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
 
@@ -72,7 +72,7 @@ def p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     return np.where(np.asarray(x) > 0, alive, 1.0)
 
 
-def alive(theta: Floats, x: Number, T: Number) -> Floats:
+def alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     """Parameters of a customer alive at T: lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x)."""
     r, alpha, a, b = split(theta)
     return np.stack(np.broadcast_arrays(r + x, alpha + T, a, b + x), axis=-1)
@@ -192,6 +192,8 @@ class BGNBD(PurchaseFamily):
     def objective(self, profiles: Profiles) -> BGNBDObjective:
         return BGNBDObjective.from_profiles(SPACE, profiles)
 
+    log_likelihood = staticmethod(log_likelihood)
+    rows = staticmethod(rows)
     alive = staticmethod(alive)
     p_alive = staticmethod(p_alive)
     survival = staticmethod(survival)

@@ -13,14 +13,16 @@ logs inside u are looked up over distinct times.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.likelihood.objective import Derivatives
-from cxmodels.numerics.arrays import Floats, Ints, dot
+from cxmodels.numerics.arrays import Floats, Ints, Number, dot
 from cxmodels.numerics.transforms import Space
+from cxmodels.purchases.family import RowDerivatives
 
 CELLS = 2_000_000  # draws times repeaters evaluated at once: 16 MB an array
 THREADS = 2
@@ -83,12 +85,7 @@ class BGNBDObjective:
 
     def starts(self) -> Floats:
         """Starting values: purchase rates near the observed one, few or many leaving."""
-        mean_T = self.scales[self.space.index("alpha")]
-        mean_x = self.more_than.sum() / self.rows
-        shapes = np.array([[0.3, 0.8, 3.0], [1.0, 0.8, 3.0], [1.0, 0.1, 5.0], [5.0, 1.0, 1.0]])
-        r, a, b = shapes.T
-        alpha = r * mean_T / max(mean_x, 1e-3)
-        return np.stack([r, alpha, a, b], axis=-1)
+        return starts(self.profiles)
 
     def thinned(self, rows: int) -> "BGNBDObjective":
         """Every k-th distinct history with its weight, so that about `rows` remain."""
@@ -97,8 +94,7 @@ class BGNBDObjective:
             return self
         part = slice(None, None, step)
         seen = self.profiles
-        few = (seen.frequency[part], seen.recency[part], seen.T[part], seen.weight[part])
-        return BGNBDObjective.from_profiles(self.space, Profiles(*few, np.arange(few[0].size)))
+        return BGNBDObjective.from_profiles(self.space, seen.every(part))
 
     def log_likelihood(self, theta: Floats) -> Floats:
         """Log likelihood (...) at theta (..., 4); draws are shared among threads."""
@@ -135,6 +131,57 @@ class BGNBDObjective:
     def derivatives(self, theta: Floats) -> Derivatives:
         """Value, gradient (4,) and Hessian (4, 4) in r, alpha, a, b."""
         return _of_leaving(self, theta, _of_buying(self, theta))
+
+
+def starts(profiles: Profiles) -> Floats:
+    """Purchase rates near the observed one, few or many leaving (4, 4)."""
+    weight = profiles.weight
+    mean_T = float(np.average(profiles.T, weights=weight))
+    mean_x = float(np.average(profiles.frequency, weights=weight))
+    shapes = np.array([[0.3, 0.8, 3.0], [1.0, 0.8, 3.0], [1.0, 0.1, 5.0], [5.0, 1.0, 1.0]])
+    r, a, b = shapes.T
+    alpha = r * mean_T / max(mean_x, 1e-3)
+    return np.stack([r, alpha, a, b], axis=-1)
+
+
+def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
+    """Log likelihood of each history, theta (..., 4); see the equation above."""
+    r, alpha, a, b = (theta[..., k] for k in range(4))
+    x, at_T = np.asarray(x, dtype=np.float64), np.log1p(T / alpha)
+    last = np.maximum(x, 1.0) - 1.0
+    buying = scipy.special.gammaln(r + x) - scipy.special.gammaln(r)
+    buying = buying - r * at_T - x * (np.log(alpha) + at_T)
+    staying = scipy.special.betaln(a, b + x) - scipy.special.betaln(a, b)
+    u = np.log(a) - np.log(b + last) + (r + x) * (at_T - np.log1p(t_x / alpha))
+    return np.asarray(buying + staying + np.where(x > 0, np.logaddexp(0.0, u), 0.0))
+
+
+def rows(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowDerivatives:
+    """Log likelihood of each of m histories with its derivatives; theta (4,) or (m, 4)."""
+    r, alpha, a, b = np.broadcast_to(theta, (x.size, 4)).T
+    digamma, trigamma = scipy.special.digamma, partial(scipy.special.polygamma, 1)
+    gap = np.log1p(T / alpha) - np.log1p(t_x / alpha)
+    late, early, last = 1.0 / (alpha + T), 1.0 / (alpha + t_x), np.maximum(x, 1.0) - 1.0
+    stay, power = 1.0 / (b + last), r + x
+    u = np.log(a) - np.log(b + last) + power * gap
+    s = np.where(x > 0, scipy.special.expit(u), 0.0)
+    slope = np.stack([gap, power * (late - early), 1.0 / a, -stay])
+    gradient = s * slope
+    gradient[0] += digamma(power) - digamma(r) - np.log1p(T / alpha)
+    gradient[1] += r / alpha - power * late
+    gradient[2] += digamma(a + b) - digamma(a + b + x)
+    gradient[3] += digamma(b + x) - digamma(b) + digamma(a + b) - digamma(a + b + x)
+    hessian = s * (1.0 - s) * slope[:, None] * slope
+    both = trigamma(a + b) - trigamma(a + b + x)
+    hessian[0, 0] += trigamma(power) - trigamma(r)
+    hessian[0, 1] += s * (late - early) + 1.0 / alpha - late
+    hessian[1, 0] = hessian[0, 1]
+    hessian[1, 1] += power * late**2 - r / alpha**2 - s * power * (late**2 - early**2)
+    hessian[2, 2] += both - s / a**2
+    hessian[2, 3] += both
+    hessian[3, 2] = hessian[2, 3]
+    hessian[3, 3] += both + trigamma(b + x) - trigamma(b) + s * stay**2
+    return RowDerivatives(log_likelihood(theta, x, t_x, T), gradient, hessian)
 
 
 def _softplus(u: Floats) -> Floats:

@@ -6,17 +6,30 @@ of n customers take theta (d, 1, k) and give (d, n).
 
 A customer known to be alive at T is a *new* customer whose parameters have been updated
 (`alive`), so each conditional quantity is P(alive) times the same quantity of a new customer.
+
+What is estimated (`space`, K parameters) and what one customer has (`theta` in every formula, k
+parameters) are the same where customers are alike; with covariates a `Link` tells them apart.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from cxmodels.data.summaries import Profiles
+from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.likelihood.objective import Objective
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.transforms import Space
+
+
+@dataclass(frozen=True)
+class RowDerivatives:
+    """Log likelihoods (m,) of m histories, gradients (k, m) and Hessians (k, k, m)."""
+
+    value: Floats
+    gradient: Floats
+    hessian: Floats
 
 
 @dataclass(frozen=True)
@@ -33,25 +46,65 @@ class Purchases:
     alive: Bools
 
 
+class Link(Protocol):
+    """Gives each customer of a base their own parameters."""
+
+    def rows(self, theta: Floats, kind: Ints) -> Floats:
+        """(..., m or 1, k): own parameters of customers of m kinds, from theta (..., K)."""
+
+    def own(self, space: Space) -> Space:
+        """The parameters that one customer has, where `space` is what is estimated."""
+
+    def on(self, base: CustomerBase) -> tuple["Link", Profiles]:
+        """The link for the customers of a base, and the base's distinct histories with kinds."""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Every customer has the parameters of the population: no covariates."""
+
+    def rows(self, theta: Floats, kind: Ints) -> Floats:
+        return theta[..., None, :]
+
+    def own(self, space: Space) -> Space:
+        return space
+
+    def on(self, base: CustomerBase) -> tuple[Link, Profiles]:
+        return self, base.profiles
+
+
 class PurchaseFamily(ABC):
     """A model of purchases without contract, where customers leave unseen."""
 
     name: str
     source: str
-    space: Space
+    space: Space  # what is estimated
+    link: Link = Alike()
     one_time_buyers_alive: bool = False  # whether P(alive) of a one-time buyer is 1 by construction
+    remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
 
     @abstractmethod
     def objective(self, profiles: Profiles) -> Objective:
         """The log likelihood of a customer base."""
 
     @abstractmethod
+    def log_likelihood(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
+        """Log likelihood of each history; arguments broadcast."""
+
+    @abstractmethod
+    def rows(self, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowDerivatives:
+        """Log likelihood of each of m histories with its derivatives; theta (k,) or (m, k)."""
+
+    @abstractmethod
     def p_alive(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
         """P(alive at T | x purchases, the last at t_x)."""
 
     @abstractmethod
-    def alive(self, theta: Floats, x: Number, T: Number) -> Floats:
-        """Parameters (..., k) of a customer known to be alive at T after x purchases."""
+    def alive(self, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
+        """Parameters of a customer known to be alive at T after x purchases, the last at t_x.
+
+        (..., k), or more where the state of such a customer has more coordinates than a new one's.
+        """
 
     @abstractmethod
     def survival(self, theta: Floats, t: Number) -> Floats:
@@ -94,6 +147,7 @@ def window_pmf(
 
     Sums over the purchases made before t1: those who left by t1 buy nothing, the others are new
     customers with updated parameters. The sum stops where 1e-15 of the survivors is left.
+    For families whose future does not depend on recency.
     """
     t1, t2 = window
     survivors = float(family.survival(theta, np.float64(t1)))
@@ -104,7 +158,7 @@ def window_pmf(
         weight = np.exp(family.log_pmf_survivors(theta, before, np.float64(t1)))
         held = float(weight.sum())
     last = int(np.searchsorted(np.cumsum(weight), held * (1.0 - 1e-15))) + 1
-    updated = family.alive(theta, before[:last].astype(np.float64), np.float64(t1))
+    updated = family.alive(theta, before[:last].astype(np.float64), np.float64(0.0), np.float64(t1))
     after = np.exp(family.log_pmf(updated[:, None, :], np.atleast_1d(n), np.float64(t2 - t1)))
     gone = np.where(np.atleast_1d(n) == 0, 1.0 - survivors, 0.0)
     return np.asarray(gone + weight[:last] @ after)

@@ -1,14 +1,14 @@
 """A fitted purchase model: its parameters, and what each customer will do next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.summaries import CustomerBase, ask_for_base
+from cxmodels.data.summaries import CustomerBase, Profiles, ask_for_base
 from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.fit import maximise
@@ -16,7 +16,7 @@ from cxmodels.likelihood.fitted import FittedModel
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
-from cxmodels.purchases.simulation import simulated_log
+from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
 from cxmodels.results.draws import Draws
 from cxmodels.results.estimate import Estimate
 
@@ -104,13 +104,15 @@ class FittedPurchases(FittedModel):
     def conditional_pmf(self, n: int | Ints, base: CustomerBase, *, horizon: str | Span) -> Floats:
         """P(customer makes n purchases in the horizon | history): (customers, j)."""
         self.check_base(base)
-        counts, seen = np.atleast_1d(np.asarray(n, dtype=np.int64)), base.profiles
-        x = seen.frequency.astype(np.float64)
-        p_alive = self.family.p_alive(self.theta, x, seen.recency, seen.T)[:, None]
-        updated = self.family.alive(self.theta, x, seen.T)[:, None, :]
-        t = np.float64(self.length(horizon, base.end))
-        pmf = p_alive * np.exp(self.family.log_pmf(updated, counts, t))
-        result: Floats = (pmf + (1.0 - p_alive) * (counts == 0))[seen.row]
+        counts, t = np.atleast_1d(np.asarray(n, dtype=np.int64)), self.length(horizon, base.end)
+        fit, seen = self.on(base)
+        groups, now = (
+            AliveGroups.of(fit.family, seen),
+            p_alive(fit.family, fit.theta, seen)[:, None],
+        )
+        updated = groups.alive(fit.family, fit.theta)[:, None, :]
+        pmf = now * np.exp(fit.family.log_pmf(updated, counts, np.float64(t)))[groups.group]
+        result: Floats = (pmf + (1.0 - now) * (counts == 0))[seen.row]
         return result
 
     def simulate(self, customers: int, *, T: float, seed: int = 1) -> pd.DataFrame:
@@ -119,6 +121,15 @@ class FittedPurchases(FittedModel):
         Returns: customer_id, time (0 for the first purchase), simulated (always True).
         """
         return simulated_log(self.family, self.theta, customers, T=T, seed=seed)
+
+    def on(self, base: CustomerBase) -> "tuple[FittedPurchases, Profiles]":
+        """The fit as it holds for the customers of `base`, and their distinct histories."""
+        self.check_base(base)
+        link, seen = self.family.link.on(base)
+        if link is self.family.link:
+            return self, seen
+        linked: PurchaseFamily = replace(cast(Any, self.family), link=link)
+        return replace(self, family=linked), seen
 
     def length(self, horizon: str | Span, start: date | None = None) -> float:
         """A horizon in the fit's unit; calendar months count from `start` or the base's end."""

@@ -27,7 +27,7 @@ def recency_frequency_map(
     x, t_x = np.append(0.0, x.ravel()), np.append(0.0, t_x.ravel())
     age = np.full_like(x, T)
     p_alive = fit.family.p_alive(fit.theta, x, t_x, age)
-    updated = fit.family.alive(fit.theta, x, age)
+    updated = fit.family.alive(fit.theta, x, t_x, age)
     expected = p_alive * fit.family.expected_purchases(updated, np.float64(fit.length(horizon)))
     return pd.DataFrame(
         {

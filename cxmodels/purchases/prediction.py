@@ -8,7 +8,7 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily, p_no_purchase
-from cxmodels.purchases.simulation import alive_groups, future_counts
+from cxmodels.purchases.simulation import AliveGroups, future_counts, p_alive
 from cxmodels.results.estimate import check_level
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def prediction_table(
 ) -> pd.DataFrame:
     """One row a customer; see FittedPurchases.predict for the columns."""
     check_level(level)
-    seen, family, theta = base.profiles, fit.family, fit.theta
+    fit, seen = fit.on(base)
+    family, theta = fit.family, fit.theta
     count = default_draws(seen.T.size) if draws is None else draws
     sample = fit.posterior(count, seed=seed).values
     columns = _at_the_estimate(family, theta, seen, t)
@@ -54,16 +55,15 @@ def prediction_table(
 def _at_the_estimate(
     family: PurchaseFamily, theta: Floats, seen: Profiles, t: float
 ) -> dict[str, Floats]:
-    x, T, group = alive_groups(seen)
-    updated, span = family.alive(theta, x, T), np.float64(t)
-    past = (seen.frequency.astype(np.float64), seen.recency, seen.T)
-    p_alive = family.p_alive(theta, *past)
+    groups = AliveGroups.of(family, seen)
+    updated, group, span = groups.alive(family, theta), groups.group, np.float64(t)
+    now = p_alive(family, theta, seen)
     silent = p_no_purchase(family, updated, span)[group]
     return {
-        "p_alive": p_alive,
-        "p_alive_at_horizon": p_alive * family.survival(updated, span)[group],
-        "expected_purchases": p_alive * family.expected_purchases(updated, span)[group],
-        "p_no_purchase": 1.0 - p_alive * (1.0 - silent),
+        "p_alive": now,
+        "p_alive_at_horizon": now * family.survival(updated, span)[group],
+        "expected_purchases": now * family.expected_purchases(updated, span)[group],
+        "p_no_purchase": 1.0 - now * (1.0 - silent),
     }
 
 
@@ -71,15 +71,14 @@ def _quantiles(
     family: PurchaseFamily, sample: Floats, seen: Profiles, t: float, level: float, seed: int
 ) -> Floats:
     """(4, profiles): interval of the expectation, then of the count."""
-    x, T, group = alive_groups(seen)
+    groups = AliveGroups.of(family, seen)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    if_alive = family.expected_purchases(family.alive(sample[:, None, :], x, T), np.float64(t))
+    if_alive = family.expected_purchases(groups.alive(family, sample), np.float64(t))
     ends = np.empty((4, seen.T.size))
     rng = np.random.default_rng(seed)
     for part, counts in future_counts(family, sample, seen, t, rng):
-        past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
-        expected = family.p_alive(sample[:, None, :], *past)
-        expected *= if_alive[:, group[part]]
+        expected = p_alive(family, sample, seen, part)
+        expected *= if_alive[:, groups.group[part]]
         ends[:2, part] = np.quantile(expected, tails, axis=0)
         ends[2:, part] = np.quantile(counts, tails, axis=0, method="inverted_cdf")
     return ends

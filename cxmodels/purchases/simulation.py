@@ -1,6 +1,7 @@
 """Simulated purchases: of new customers, and of present ones given what they did so far."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,15 +29,43 @@ def simulated_log(
     return table.assign(simulated=True)
 
 
-def alive_groups(seen: Profiles) -> tuple[Floats, Floats, Ints]:
-    """Distinct (x, T), and which of them each profile belongs to.
+@dataclass(frozen=True)
+class AliveGroups:
+    """Customers whose futures are alike once they are known to be alive: g distinct states.
 
-    Given that a customer is alive, x and T say all there is to know about their future.
+    x, t_x, T, kind: (g,) of each; group: (m,) which of them each profile belongs to. Recency
+    tells groups apart only where the family remembers it.
     """
-    times, place = np.unique(seen.T, return_inverse=True)
-    key = seen.frequency * times.size + place
-    groups, group = np.unique(key, return_inverse=True)
-    return (groups // times.size).astype(np.float64), times[groups % times.size], group
+
+    x: Floats
+    t_x: Floats
+    T: Floats
+    kind: Ints
+    group: Ints
+
+    @classmethod
+    def of(cls, family: PurchaseFamily, seen: Profiles) -> "AliveGroups":
+        """The groups among m distinct histories."""
+        key, first = seen.frequency, np.arange(seen.frequency.size)
+        for values in (seen.T, seen.kind, *([seen.recency] if family.remembers_recency else [])):
+            distinct, place = np.unique(values, return_inverse=True)
+            _, first, key = np.unique(
+                key * distinct.size + place, return_index=True, return_inverse=True
+            )
+        x, T, kind = seen.frequency[first].astype(np.float64), seen.T[first], seen.kind[first]
+        return cls(x, seen.recency[first], T, kind, key)
+
+    def alive(self, family: PurchaseFamily, theta: Floats) -> Floats:
+        """(..., g, k): parameters of each group's customers, alive now, under theta (..., K)."""
+        return family.alive(family.link.rows(theta, self.kind), self.x, self.t_x, self.T)
+
+
+def p_alive(
+    family: PurchaseFamily, theta: Floats, seen: Profiles, part: slice = slice(None)
+) -> Floats:
+    """(..., part): P(alive) of some of the distinct histories under theta (..., K)."""
+    past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
+    return family.p_alive(family.link.rows(theta, seen.kind[part]), *past)
 
 
 def future_counts(
@@ -45,17 +74,16 @@ def future_counts(
     """Simulated purchases in the next t units of each profile under each draw.
 
     theta: (d, k). Yields slices of the profiles with counts (d, profiles of the slice); profiles
-    with the same (x, T) share the draws of what they would do if alive.
+    of one group share the draws of what they would do if alive.
     """
-    x, T, group = alive_groups(seen)
-    updated = family.alive(theta[:, None, :], x, T)
+    groups = AliveGroups.of(family, seen)
+    updated = groups.alive(family, theta)
     shape = updated.shape[:2]
-    counts = family.simulate_counts(updated.reshape(-1, theta.shape[-1]), np.float64(t), rng)
+    counts = family.simulate_counts(updated.reshape(-1, updated.shape[-1]), np.float64(t), rng)
     if_alive = counts.reshape(shape)
     step = max(1, CELLS // len(theta))
     for start in range(0, seen.T.size, step):
         part = slice(start, start + step)
-        past = (seen.frequency[part].astype(np.float64), seen.recency[part], seen.T[part])
-        chance = family.p_alive(theta[:, None, :], *past)
+        chance = p_alive(family, theta, seen, part)
         still = rng.random(chance.shape) < chance
-        yield part, np.where(still, if_alive[:, group[part]], 0)
+        yield part, np.where(still, if_alive[:, groups.group[part]], 0)

@@ -44,8 +44,8 @@ def discounted_purchases(
         rate = np.array([curve.rate])
         repeat = new_customer.discounted_purchases(fit.family, fit.theta[None], curve, rate)
         return pd.DataFrame({"discounted_purchases": repeat})
-    fit.check_base(base)
-    seen = Histories.of(base, np.ones(base.customers))
+    fit, profiles = fit.on(base)
+    seen = Histories.of(fit.family, base, profiles, np.ones(base.customers))
     ahead = expectation.discounted_if_alive(fit.family, fit.theta, seen, curve)[seen.group]
     alive = expectation.p_alive(fit.family, fit.theta[None], seen, slice(0, seen.size))[:, 0]
     return pd.DataFrame(

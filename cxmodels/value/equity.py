@@ -92,7 +92,7 @@ def expected_totals(
         every = slice(0, seen.size)
         alive = p_alive(family, theta[0][None], seen, every)[:, 0]
         worth = alive * spend(theta[1][None], seen, every)[:, 0] * weight
-        rate = np.bincount(seen.group, weights=worth, minlength=seen.alive_x.size) @ under
+        rate = np.bincount(seen.group, weights=worth, minlength=seen.ahead.x.size) @ under
     return Totals(sums[0], sums[1], sums[2], rate)
 
 

@@ -25,8 +25,10 @@ def resolution(family: PurchaseFamily, alive: Floats) -> float:
 
     alive: (g, k) parameters of customers alive now.
     """
-    is_time = [item.dimension is Dimension.TIME for item in family.space.parameters]
-    scale = alive[:, is_time].min(axis=-1)
+    is_time = [
+        item.dimension is Dimension.TIME for item in family.link.own(family.space).parameters
+    ]
+    scale = alive[:, : len(is_time)][:, is_time].min(axis=-1)
     step = 1e-3 * scale
     start = family.purchase_rate(alive, np.zeros(len(alive)))
     fall = np.log(start / family.purchase_rate(alive, step)) / step
@@ -37,7 +39,7 @@ def discounted_if_alive(
     family: PurchaseFamily, theta: Floats, seen: Histories, curve: DiscountCurve
 ) -> Floats:
     """(g,): discounted expected purchases of a customer alive now, at one theta (k,)."""
-    alive = family.alive(theta, seen.alive_x, seen.alive_T)
+    alive = seen.ahead.alive(family, theta)
     scheme = curve.scheme(resolution(family, alive))
     rate = family.purchase_rate(alive[:, None, :], scheme.times)
     return np.asarray(rate @ scheme.weights[:, 0])
@@ -51,8 +53,8 @@ def discounted_by_draw(
     rates: Floats,
 ) -> Floats:
     """(g, d): the same under each draw (d, k) and its annual discount rate (d,)."""
-    alive = family.alive(theta[:, None, :], seen.alive_x, seen.alive_T)
-    few = alive[:: max(1, len(alive) // 20)].reshape(-1, theta.shape[-1])
+    alive = seen.ahead.alive(family, theta)
+    few = alive[:: max(1, len(alive) // 20)].reshape(-1, alive.shape[-1])
     coarse = resolution(family, few)
     distinct, place = np.unique(rates, return_inverse=True)
     scheme = curve.scheme(coarse, distinct, nodes=QUICK)
@@ -61,7 +63,7 @@ def discounted_by_draw(
         rate = family.purchase_rate(alive[rows, :, None, :], scheme.times)
         return np.asarray(np.einsum("dgj,jd->dg", rate, scheme.weights[:, place[rows]]))
 
-    step = max(1, CELLS // (seen.alive_x.size * scheme.times.size))
+    step = max(1, CELLS // (seen.ahead.x.size * scheme.times.size))
     slices = [slice(start, start + step) for start in range(0, len(theta), step)]
     with ThreadPoolExecutor(2) as pool:
         return np.ascontiguousarray(np.concatenate(list(pool.map(part, slices))).T)
@@ -71,7 +73,8 @@ def p_alive(family: PurchaseFamily, theta: Floats, seen: Histories, part: slice)
     """(part, d): P(alive) of the histories in `part` under each theta (d, k)."""
     _, first, place = np.unique(seen.profile[part], return_index=True, return_inverse=True)
     past = (v[part][first] for v in (seen.x, seen.t_x, seen.T))
-    return np.ascontiguousarray(family.p_alive(theta[:, None, :], *past).T)[place]
+    own = family.link.rows(theta, seen.kind[part][first])
+    return np.ascontiguousarray(family.p_alive(own, *past).T)[place]
 
 
 def spend(theta: Floats, seen: Histories, part: slice) -> Floats:

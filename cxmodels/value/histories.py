@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.summaries import CustomerBase
+from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.simulation import AliveGroups
 
 
 @dataclass(frozen=True)
@@ -14,10 +16,10 @@ class Histories:
     """m distinct histories of n customers.
 
     profile: which distinct (x, t_x, T), ascending; x, t_x, T: purchases; orders, mean: paid repeat
-    orders and their mean (0 where none); margin: of a customer's revenue; weight: how many
-    customers share the history; group: (m,) place among the g distinct (x, T) `alive_x`,
-    `alive_T`, which say all about the future of a customer who is alive; row: (n,) the history of
-    each customer.
+    orders and their mean (0 where none); margin: of a customer's revenue; kind: row of covariates;
+    weight: how many customers share the history; group: (m,) place among the g `ahead`, states
+    that say all about the future of a customer who is alive; row: (n,) the history of each
+    customer.
     """
 
     profile: Ints
@@ -27,9 +29,9 @@ class Histories:
     orders: Floats
     mean: Floats
     margin: Floats
+    kind: Ints
     weight: Floats
-    alive_x: Floats
-    alive_T: Floats
+    ahead: AliveGroups
     group: Ints
     row: Ints
 
@@ -39,9 +41,10 @@ class Histories:
         return self.x.size
 
     @classmethod
-    def of(cls, base: CustomerBase, margin: Floats) -> "Histories":
+    def of(
+        cls, family: PurchaseFamily, base: CustomerBase, seen: Profiles, margin: Floats
+    ) -> "Histories":
         """The histories of a base, from its profiles, the columns of spend, and margins (n,)."""
-        seen = base.profiles
         orders = base.table["paid_frequency"].to_numpy(dtype=np.float64)
         mean = np.where(orders > 0, base.table["monetary_value"].to_numpy(dtype=np.float64), 0.0)
         row = seen.row
@@ -50,8 +53,7 @@ class Histories:
         order = np.argsort(seen.row[first], kind="stable")  # slices of it share few profiles
         first, row = first[order], np.argsort(order)[row]
         profile = seen.row[first]
-        times, place = np.unique(seen.T, return_inverse=True)
-        groups, group = np.unique(seen.frequency * times.size + place, return_inverse=True)
+        groups = AliveGroups.of(family, seen)
         return cls(
             profile=profile,
             x=seen.frequency[profile].astype(np.float64),
@@ -60,10 +62,10 @@ class Histories:
             orders=orders[first],
             mean=mean[first],
             margin=margin[first],
+            kind=seen.kind[profile],
             weight=np.bincount(row).astype(np.float64),
-            alive_x=(groups // times.size).astype(np.float64),
-            alive_T=times[groups % times.size],
-            group=group[profile],
+            ahead=groups,
+            group=groups.group[profile],
             row=row,
         )
 
@@ -88,6 +90,7 @@ class Histories:
             orders=self.orders[first],
             mean=mean,
             margin=np.ones(first.size),
+            kind=self.kind[first],
             weight=weight.astype(np.float64),
             group=self.group[first],
             row=row[self.row],
@@ -96,18 +99,19 @@ class Histories:
     def each(self) -> "Histories":
         """The same customers one by one, each with a history and a future of their own."""
         row, own = self.row, np.arange(self.row.size)
-        x, T = self.x[row], self.T[row]
+        x, t_x, T = (figure[row] for figure in (self.x, self.t_x, self.T))
+        kind = self.kind[row]
         return Histories(
             profile=self.profile[row],
             x=x,
-            t_x=self.t_x[row],
+            t_x=t_x,
             T=T,
             orders=self.orders[row],
             mean=self.mean[row],
             margin=self.margin[row],
+            kind=kind,
             weight=np.ones(row.size),
-            alive_x=x,
-            alive_T=T,
+            ahead=AliveGroups(x, t_x, T, kind, own),
             group=own,
             row=own,
         )

@@ -180,7 +180,7 @@ def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats:
     """What comes after the end of simulated futures, as a factor (g,) of 1.001 at the most."""
     reach = simulated_reach(terms.curve)
     if reach >= terms.curve.reach:
-        return np.ones(units.alive_x.size)
+        return np.ones(units.ahead.x.size)
     whole = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.curve)
     cut = expectation.discounted_if_alive(fit.family, fit.theta, units, terms.ending(reach))
     return whole / cut

@@ -41,7 +41,7 @@ def iso_value(
     family, theta = fit.family, fit.theta
     frequency = np.arange(1.0, most + 1)
     recency = np.linspace(0.0, T, STEPS + 1)[1:]
-    alive = family.alive(theta, frequency, np.float64(T))
+    alive = family.alive(theta, frequency, np.float64(T), np.float64(T))
     scheme = curve.scheme(resolution(family, alive))
     ahead = family.purchase_rate(alive[:, None, :], scheme.times) @ scheme.weights[:, 0]
     x, t_x = np.meshgrid(frequency, recency, indexing="ij")

@@ -165,7 +165,8 @@ def _valued(
     terms: Terms,
     draws: int | None,
 ) -> Value:
-    seen = Histories.of(base, terms.margin)
+    fit, profiles = fit.on(base)
+    seen = Histories.of(fit.family, base, profiles, terms.margin)
     count = _default_draws(fit, seen, terms) if draws is None else draws
     if not (isinstance(count, int) and count >= 2):
         raise OptionError(f"draws must be 2 or more, got {draws}")
@@ -231,7 +232,7 @@ def _expected_customers(
     ahead = expectation.discounted_if_alive(fit.family, fit.theta, seen, terms.curve)[seen.group]
     columns = {"p_alive": alive}
     if np.isfinite(terms.curve.length):
-        updated = fit.family.alive(fit.theta, seen.alive_x, seen.alive_T)
+        updated = seen.ahead.alive(fit.family, fit.theta)
         count = fit.family.expected_purchases(updated, terms.curve.length)[seen.group]
         columns["expected_purchases"] = alive * count
     return columns | {

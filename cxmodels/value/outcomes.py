@@ -60,7 +60,7 @@ def purchases_ahead(
     family: PurchaseFamily, theta: Floats, seen: Histories, curve: DiscountCurve
 ) -> float:
     """Purchases in a simulated future, on average: what simulation costs in time and memory."""
-    ahead = family.alive(theta, seen.alive_x, seen.alive_T)
+    ahead = seen.ahead.alive(family, theta)
     return float(family.expected_purchases(ahead, simulated_reach(curve)).mean())
 
 
@@ -76,7 +76,7 @@ def simulate_paths(
     """Futures of customers alive now, one for each draw and (x, T) of `seen`."""
     each = purchases_ahead(family, drawn.purchases[0], seen, curve)
     at_once = PATHS if each <= PURCHASES / PATHS else PURCHASES / each
-    step = max(1, int(at_once) // seen.alive_x.size)
+    step = max(1, int(at_once) // seen.ahead.x.size)
     slices = [slice(start, start + step) for start in range(0, len(drawn), step)]
     seeds = np.random.SeedSequence(seed).spawn(len(slices))
 
@@ -100,7 +100,7 @@ def _paths(
     paid_share: float,
     rng: np.random.Generator,
 ) -> Paths:
-    alive = family.alive(drawn.purchases[:, None, :], seen.alive_x, seen.alive_T)
+    alive = seen.ahead.alive(family, drawn.purchases)
     shape = alive.shape[:2]
     found = family.simulate(alive.reshape(-1, alive.shape[-1]), simulated_reach(curve), rng)
     draw = found.customer // shape[1]

@@ -130,7 +130,7 @@ def _expected(draws: np.ndarray, made: World, weeks: float) -> np.ndarray:
     table = made.base.table
     x, t_x, T = (table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
     groups, place = np.unique(np.stack([x, T]), axis=1, return_inverse=True)
-    updated = bg_nbd.alive(draws[:, None, :], groups[0], groups[1])
+    updated = bg_nbd.alive(draws[:, None, :], groups[0], 0.0, groups[1])
     ahead = bg_nbd.expected_purchases(updated, np.float64(weeks))
     alive = p_alive(draws.T[:, :, None], x, t_x, T)
     return np.asarray(alive * ahead[:, place.ravel()])
@@ -146,7 +146,7 @@ def _predictive_cdf(
     whose = np.repeat(np.arange(some.size), most + 1)
     first = np.append(0, np.cumsum(most + 1))[:-1]
     count = np.arange(whose.size) - first[whose]
-    updated = bg_nbd.alive(draws[:, None, :], x[whose], T[whose])
+    updated = bg_nbd.alive(draws[:, None, :], x[whose], 0.0, T[whose])
     alive = p_alive(draws.T[:, :, None], x, t_x, T)[:, whose]
     pmf = alive * np.exp(bg_nbd.log_pmf(updated, count, np.float64(weeks)))
     pmf = (pmf + (1 - alive) * (count == 0)).mean(axis=0)

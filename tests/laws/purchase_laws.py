@@ -107,7 +107,7 @@ def conditional_averages_to_unconditional(family: PurchaseFamily) -> None:
         assert ((p_alive >= 0) & (p_alive <= 1 + 1e-12)).all()
         near(p_alive, float(family.survival(theta, np.float64(T))), "P(alive)")
         counts, place_of = np.unique(x, return_inverse=True)
-        updated = family.alive(theta, counts, np.float64(T))
+        updated = family.alive(theta, counts, np.float64(0.0), np.float64(T))
         ahead = family.expected_purchases(updated, np.float64(t))[place_of]
         both = family.expected_purchases(theta, np.array([T, T + t]))
         near(p_alive * ahead, float(both[1] - both[0]), "purchases ahead")
@@ -207,6 +207,25 @@ def weights_are_copies(family: PurchaseFamily) -> None:
     assert abs(a.log_likelihood(theta) / b.log_likelihood(theta) - 1.0) < 1e-13
 
 
+def rows_add_up(family: PurchaseFamily) -> None:
+    """Likelihoods of single histories, with derivatives, sum to those of the base."""
+    values = thetas(family)
+    seen = histories(family, values[0], 6.3, 17).every(slice(0, 300))
+    objective = family.objective(seen)
+    x = seen.frequency.astype(np.float64)
+    for theta in values:
+        found, whole = family.rows(theta, x, seen.recency, seen.T), objective.derivatives(theta)
+        each = family.log_likelihood(theta, x, seen.recency, seen.T)
+        assert np.abs(found.value - each).max() < 1e-10 * (1 + np.abs(each).max())
+        assert abs(each.sum() / whole.value - 1.0) < 1e-11
+        size = np.abs(found.gradient).sum(axis=1)
+        assert (np.abs(found.gradient.sum(axis=1) - whole.gradient) < 1e-9 * (1 + size)).all()
+        size = np.abs(found.hessian).sum(axis=2)
+        assert (np.abs(found.hessian.sum(axis=2) - whole.hessian) < 1e-9 * (1 + size)).all()
+        own = np.tile(theta, (x.size, 1))
+        assert np.array_equal(family.rows(own, x, seen.recency, seen.T).gradient, found.gradient)
+
+
 LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
     nothing_happens_in_no_time,
     pmf_is_a_distribution,
@@ -216,6 +235,7 @@ LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
     derivatives_match_the_value,
     draws_are_rows,
     weights_are_copies,
+    rows_add_up,
     simulation_agrees,
     conditional_averages_to_unconditional,
 )

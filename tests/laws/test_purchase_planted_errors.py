@@ -25,7 +25,7 @@ def with_parameters(formula, change):
 def updated(change):
     """`alive` with a wrong update of (r, alpha, a, b) by x and T."""
 
-    def wrong(theta, x, T):
+    def wrong(theta, x, t_x, T):
         return np.stack(np.broadcast_arrays(*change(*split(theta), x, T)), axis=-1)
 
     return wrong

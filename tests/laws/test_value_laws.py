@@ -101,7 +101,7 @@ def test_horizons_add_up():
     x, T = some().table["frequency"].to_numpy(float), some().table["T"].to_numpy()
     nodes, weights = np.polynomial.legendre.leggauss(80)
     s = 78.0 + 26.0 * nodes
-    alive = fit.family.alive(fit.theta, x, T)
+    alive = fit.family.alive(fit.theta, x, x, T)
     rate = fit.family.purchase_rate(alive[:, None, :], s)
     later = rate @ (26.0 * weights * 1.12 ** (-s * 7 / 365.2425))
     one, two = value(horizon="52W").customers, value(horizon="104W").customers

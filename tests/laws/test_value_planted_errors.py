@@ -100,19 +100,19 @@ def everywhere(name, wrong):
 
 
 def of_new_customers(family, theta, seen, curve):
-    new_ones = replace(seen, alive_x=0 * seen.alive_x, alive_T=0 * seen.alive_T)
+    new_ones = replace(seen, ahead=replace(seen.ahead, x=0 * seen.ahead.x, T=0 * seen.ahead.T))
     return ahead(family, theta, new_ones, curve)
 
 
 def undiscounted(family, theta, seen, curve):
-    alive = family.alive(theta, seen.alive_x, seen.alive_T)
+    alive = seen.ahead.alive(family, theta)
     return family.expected_purchases(alive, min(curve.length, 3000.0))
 
 
 def without_leaving(family, theta, seen, curve):
     r, alpha, _, _ = theta
     years = min(curve.length, 3000.0)
-    rate = (r + seen.alive_x) / (alpha + seen.alive_T)
+    rate = (r + seen.ahead.x) / (alpha + seen.ahead.T)
     return rate * (1 - np.exp(-curve.force * years)) / curve.force
 
 
@@ -231,7 +231,7 @@ def repeat_undiscounted(family, theta, terms_curve, *rates):
 
 
 def repeat_of_the_seen(family, theta, *terms):
-    return repeat(family, family.alive(theta, 1.0, 0.0), *terms)
+    return repeat(family, family.alive(theta, 1.0, 0.0, 0.0), *terms)
 
 
 def repeat_with_the_first(family, theta, *terms):

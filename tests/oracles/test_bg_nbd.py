@@ -70,7 +70,7 @@ def test_pmf():
 def test_one_customer():
     p_alive = float(bg_nbd.p_alive(ROUNDED, 2.0, 30.43, 38.86))
     assert p_alive == pytest.approx(0.726579, abs=5e-7)
-    ahead = bg_nbd.expected_purchases(bg_nbd.alive(ROUNDED, 2.0, 38.86), 39.0)
+    ahead = bg_nbd.expected_purchases(bg_nbd.alive(ROUNDED, 2.0, 30.43, 38.86), 39.0)
     assert p_alive * float(ahead) == pytest.approx(1.226028, abs=5e-7)
 
 
