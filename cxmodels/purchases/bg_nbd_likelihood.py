@@ -125,7 +125,7 @@ class BGNBDObjective:
         u = at_T.take(seen.T_place, axis=1)
         u -= at_t_x.take(seen.t_x_place, axis=1)
         u *= (r + seen.x).take(seen.x_place, axis=1)
-        u += (np.log(a) - np.log(b + seen.x - 1.0)).take(seen.x_place, axis=1)
+        u += (np.log(a) - np.log(b + (seen.x - 1.0))).take(seen.x_place, axis=1)
         return _softplus(u) @ seen.weight
 
     def derivatives(self, theta: Floats) -> Derivatives:
@@ -134,11 +134,13 @@ class BGNBDObjective:
 
 
 def starts(profiles: Profiles) -> Floats:
-    """Purchase rates near the observed one, few or many leaving (4, 4)."""
+    """Purchase rates near the observed one; few, many, and some at once or never leaving (5, 4)."""
     weight = profiles.weight
     mean_T = float(np.average(profiles.T, weights=weight))
     mean_x = float(np.average(profiles.frequency, weights=weight))
-    shapes = np.array([[0.3, 0.8, 3.0], [1.0, 0.8, 3.0], [1.0, 0.1, 5.0], [5.0, 1.0, 1.0]])
+    shapes = np.array(
+        [[0.3, 0.8, 3.0], [1.0, 0.8, 3.0], [1.0, 0.1, 5.0], [5.0, 1.0, 1.0], [1.0, 1e-4, 1e-3]]
+    )
     r, a, b = shapes.T
     alpha = r * mean_T / max(mean_x, 1e-3)
     return np.stack([r, alpha, a, b], axis=-1)
@@ -230,11 +232,11 @@ def _of_leaving(data: BGNBDObjective, theta: Floats, buying: Derivatives) -> Der
     at_T, at_t_x = np.log1p(data.times / alpha), np.log1p(data.recencies / alpha)
     late, early = 1.0 / (alpha + data.times), 1.0 / (alpha + data.recencies)
     power = (r + seen.x)[seen.x_place]
-    stay = (1.0 / (b + seen.x - 1.0))[seen.x_place]
+    stay = (1.0 / (b + (seen.x - 1.0)))[seen.x_place]
     gap = at_T[seen.T_place] - at_t_x[seen.t_x_place]
     bend = late[seen.T_place] - early[seen.t_x_place]
     bend_2 = (late**2)[seen.T_place] - (early**2)[seen.t_x_place]
-    u = (np.log(a) - np.log(b + seen.x - 1.0))[seen.x_place] + power * gap
+    u = (np.log(a) - np.log(b + (seen.x - 1.0)))[seen.x_place] + power * gap
     s = scipy.special.expit(u)
     ws = seen.weight * s
     slopes = np.stack([gap, power * bend, np.full_like(gap, 1.0 / a), -stay])
