@@ -48,9 +48,9 @@ def maximise(objective: Objective, *, model: str) -> Estimate:
     >>> float(estimate.theta[0].round(6))
     0.25
     """
-    view = RealScale(objective)
-    first = _starts(view)
-    found = _best_climb(view, first)
+    view, thin = RealScale(objective), RealScale(objective.thinned(THIN_ROWS))
+    first = _starts(thin)
+    found = _best_climb(view, thin, first)
     found = _second_look(view, found, first[0])
     finding = examine(view, found)
     if not finding.free.all():
@@ -86,9 +86,8 @@ def _starts(view: RealScale) -> Floats:
     return finite
 
 
-def _best_climb(view: RealScale, starts: Floats) -> Climb:
+def _best_climb(view: RealScale, thin: RealScale, starts: Floats) -> Climb:
     """The highest of several climbs, made on fewer rows where there are many."""
-    thin = RealScale(view.objective.thinned(THIN_ROWS))
     climbs = [climb(thin.derivatives, start) for start in starts[:MOST_STARTS]]
     best = max(climbs, key=lambda found: (_counted(found.value), found.arrived))
     if thin.objective is not view.objective:
