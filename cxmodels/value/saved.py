@@ -8,9 +8,17 @@ from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
+from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
+from cxmodels.purchases.nbd import NBD
+from cxmodels.purchases.pareto_nbd import ParetoNBD
 from cxmodels.spend.fitted import FittedSpend, read_spend
 
-FAMILIES = {"BGNBD": BGNBD}
+FAMILIES = {
+    "BGNBD": BGNBD,
+    "GGompertzNBD": GGompertzNBD,
+    "NBD": NBD,
+    "ParetoNBD": ParetoNBD,
+}
 
 
 def load(path: str | Path) -> FittedPurchases | FittedSpend:
