@@ -21,6 +21,7 @@ from cxmodels.purchases.until_departure import flat, log_likelihood
 
 GLANCES = 48  # cells in which the peak of an integrand is looked for, twice
 PIECE = 512
+LEAST = -1e300  # stands for log 0 where differences are taken
 
 
 def log_pmf_survivors(law: LifetimeLaw, theta: Floats, n: Ints, t: Number) -> Floats:
@@ -75,9 +76,9 @@ class Counted:
         span = Range(0.0 * t, t, scale, *self.law.pace(self.rest), 0.0 * t)
         span = self._focused(self._focused(span))
         value = np.empty(t.size)
-        for rows, nodes in grouped(span):
+        for rows, nodes in grouped(span, from_zero=True):
             terms = self.log_terms(nodes.tau, rows)
-            top = terms.max(axis=0)
+            top = np.maximum(terms.max(axis=0), LEAST)
             value[rows] = _log(np.einsum("jm,jm->m", nodes.weight, np.exp(terms - top))) + top
         return value
 
@@ -86,7 +87,7 @@ class Counted:
         grid = ends(span, GLANCES)
         with np.errstate(divide="ignore"):  # time 0 of purchases: log 0
             height = self.log_terms(grid) + np.log(span.scale + grid)
-        height -= height.max(axis=0)
+        height -= np.maximum(height.max(axis=0), LEAST)
         seen = height > -FALL
         first = np.maximum(seen.argmax(axis=0) - 1, 0)
         last = np.minimum(GLANCES - seen[::-1].argmax(axis=0) + 1, GLANCES)

@@ -50,7 +50,7 @@ def flat(theta: Floats, *values: Number) -> tuple[tuple[int, ...], list[Floats],
     """The broadcast shape, then parameters and values as vectors of its size."""
     columns = [theta[..., place] for place in range(theta.shape[-1])]
     shape = np.broadcast_shapes(columns[0].shape, *(np.shape(value) for value in values))
-    both = [np.broadcast_to(v, shape).ravel().astype(np.float64) for v in (*columns, *values)]
+    both = [np.ravel(np.broadcast_to(v, shape)).astype(np.float64, copy=False) for v in (*columns, *values)]
     return shape, both[: len(columns)], both[len(columns) :]
 
 
@@ -89,14 +89,25 @@ def _pieces(size: int) -> Iterator[slice]:
 
 def _range(law: LifetimeLaw, seen: Histories) -> Range:
     """Where the customers may have left: from t_x to T, or to where it no longer counts."""
-    n, alpha, low = seen.power, seen.alpha, seen.t_x
-    with np.errstate(over="ignore"):  # infinite: no end before T
-        silent = low + (alpha + low) * np.expm1(FALL / n)
-    high = np.minimum(np.minimum(silent, law.reach(seen.law, low, FALL)), seen.T)
-    drop = n * (np.log(alpha + high) - np.log(alpha + low))
-    drop += law.log_survival(seen.law, low) - law.log_survival(seen.law, high)
-    scale = np.minimum(alpha, law.scale(seen.law))
-    return Range(low, high, scale, *law.pace(seen.law), drop)
+    scale = np.minimum(seen.alpha, law.scale(seen.law))
+    high, drop = seen.T, _drop(law, seen, seen.T)
+    far = np.flatnonzero(drop > FALL)
+    if far.size:
+        some = seen.rows(far)
+        with np.errstate(over="ignore"):  # infinite: no end before T
+            silent = some.t_x + (some.alpha + some.t_x) * np.expm1(FALL / some.power)
+        near = np.minimum(silent, law.reach(some.law, some.t_x, FALL))
+        high = high.copy()
+        high[far] = np.minimum(near, some.T)
+        drop[far] = _drop(law, some, high[far])
+    return Range(seen.t_x, high, scale, *law.pace(seen.law), drop)
+
+
+def _drop(law: LifetimeLaw, seen: Histories, high: Floats) -> Floats:
+    """By how much, in logs, (alpha + tau)^-n S(tau) falls from t_x to `high`."""
+    fall = seen.power * np.log((seen.alpha + high) / (seen.alpha + seen.t_x))
+    fall += law.log_survival(seen.law, seen.t_x) - law.log_survival(seen.law, high)
+    return fall
 
 
 def _log_sum(law: LifetimeLaw, seen: Histories, nodes: Nodes) -> Floats:
