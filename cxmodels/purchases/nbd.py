@@ -14,13 +14,12 @@ import scipy
 
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
-from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.departure_counts import log_negative_binomial
 from cxmodels.purchases.family import PurchaseFamily, Purchases, RowDerivatives
 from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
 from cxmodels.purchases.likelihood import HistoriesObjective
-from cxmodels.purchases.until_departure import spread_evenly
+from cxmodels.purchases.until_departure import by_count, spread_evenly
 
 BUYING = (
     Parameter(
@@ -62,9 +61,7 @@ def starts(profiles: Profiles) -> Floats:
 def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     """log of Gamma(r+x) / Gamma(r) alpha^r (alpha+T)^-(r+x), the same for every t_x."""
     r, alpha = split(theta)
-    gammaln = scipy.special.gammaln
-    buying = of_distinct(lambda x: gammaln(r + x), x) - gammaln(r)
-    late = of_distinct(lambda T: np.log1p(T / alpha), T)
+    buying, late = by_count(scipy.special.gammaln, r, x), np.log1p(T / alpha)
     return np.asarray(buying - r * late - x * (np.log(alpha) + late) + 0.0 * np.asarray(t_x))
 
 

@@ -15,8 +15,9 @@ curvature plus the covariance of the gradients (Louis 1982).
 theta carries r, alpha and then the parameters of the law of lifetimes on the last axis.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy
@@ -59,14 +60,21 @@ def log_likelihood(
 ) -> Floats:
     """Log likelihood of each history; arguments broadcast."""
     r, alpha = theta[..., 0], theta[..., 1]
-    buying = of_distinct(lambda x: scipy.special.gammaln(r + x), x) - scipy.special.gammaln(r)
+    buying = by_count(scipy.special.gammaln, r, x)
     return np.asarray(buying + r * np.log(alpha) + _log_ended(law, theta, x, t_x, T))
+
+
+def by_count(formula: Callable[[Floats], Floats], r: Floats, x: Number) -> Floats:
+    """formula(r + x) - formula(r), looked up over distinct x where r is the same for all of them."""
+    alike = np.ndim(r) == 0 or r.shape[-1] == 1
+    late = of_distinct(lambda x: formula(r + x), x) if alike else formula(r + x)
+    return np.asarray(late - formula(r))
 
 
 def log_p_alive(law: LifetimeLaw, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     """log P(alive at T | x, t_x, T): the share of the first term in the braces above."""
-    shape, (r, alpha, *rest), (x, T) = flat(theta, x, T)
-    alive = law.log_survival(tuple(rest), T) - (r + x) * np.log(alpha + T)
+    shape, (r, alpha, *rest), (count, _, end) = flat(theta, x, t_x, T)
+    alive = law.log_survival(tuple(rest), end) - (r + count) * np.log(alpha + end)
     return np.asarray(alive.reshape(shape) - _log_ended(law, theta, x, t_x, T))
 
 
@@ -135,23 +143,15 @@ def rows(law: LifetimeLaw, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> 
             found.value[start + members] = one.value
             found.gradient[:, start + members] = one.gradient
             found.hessian[:, :, start + members] = one.hessian
-    return _with_buying(found, r, alpha, x)
+    return _with_buying(found, theta[..., 0], alpha, x)
 
 
 def _with_buying(found: RowDerivatives, r: Floats, alpha: Floats, x: Floats) -> RowDerivatives:
     """Adds log Gamma(r + x) - log Gamma(r) + r log(alpha) and its derivatives, in place."""
-    digamma, gammaln = scipy.special.digamma, scipy.special.gammaln
-
-    def trigamma(z: Floats) -> Floats:
-        return np.asarray(scipy.special.polygamma(1, z))
-
-    def by_count(formula: "np.ufunc | type(trigamma)") -> Floats:  # type: ignore[valid-type]
-        return of_distinct(lambda z: formula(z), r + x) - of_distinct(lambda z: formula(z), r)
-
-    found.value[:] += by_count(gammaln) + r * np.log(alpha)
-    found.gradient[0] += by_count(digamma) + np.log(alpha)
+    found.value[:] += by_count(scipy.special.gammaln, r, x) + r * np.log(alpha)
+    found.gradient[0] += by_count(scipy.special.digamma, r, x) + np.log(alpha)
     found.gradient[1] += r / alpha
-    found.hessian[0, 0] += by_count(trigamma)
+    found.hessian[0, 0] += by_count(partial(scipy.special.polygamma, 1), r, x)
     found.hessian[0, 1] += 1.0 / alpha
     found.hessian[1, 0] += 1.0 / alpha
     found.hessian[1, 1] -= r / alpha**2
