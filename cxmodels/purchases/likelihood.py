@@ -18,6 +18,7 @@ from cxmodels.numerics.transforms import Space
 from cxmodels.purchases.family import PurchaseFamily
 
 THREADS = 2
+DEAR = 8  # how much dearer a history is than one with a closed form: starts compete on fewer
 CELLS = 100_000  # draws times histories at once in each thread: what stays in a cache
 
 
@@ -57,8 +58,8 @@ class HistoriesObjective:
         return self.starting(self.profiles)
 
     def thinned(self, rows: int) -> "HistoriesObjective":
-        """Every k-th distinct history with its weight, so that about `rows` remain."""
-        step = self.profiles.T.size // max(1, rows)
+        """Every k-th distinct history with its weight, so that about `rows` / DEAR remain."""
+        step = self.profiles.T.size // max(1, rows // DEAR)
         if step < 2:
             return self
         few = self.profiles.every(slice(None, None, step))

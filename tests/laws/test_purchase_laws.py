@@ -19,7 +19,7 @@ from tests.laws.purchase_laws import LAWS, histories
 FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(), GGompertzNBD(), NBD(), ParetoNBD())
 TRUTHS = {  # in weeks, well away from every edge
     "BG/NBD": np.array([0.6, 5.0, 0.9, 2.5]),
-    "Gamma-Gompertz/NBD": np.array([0.9, 3.0, 0.09, 0.8, 1.7]),
+    "Gamma-Gompertz/NBD": np.array([0.9, 3.0, 0.25, 0.9, 20.0]),
     "NBD": np.array([0.6, 5.0]),
     "Pareto/NBD": np.array([0.6, 5.0, 0.9, 11.0]),
 }
