@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BGNBD",
+    "NBD",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -33,7 +34,6 @@ __all__ = [
     "FittedSpend",
     "GGompertzNBD",
     "GammaGamma",
-    "NBD",
     "NormalPrior",
     "OptionError",
     "ParetoNBD",

@@ -26,31 +26,32 @@ LEAST = -1e300  # stands for log 0 where differences are taken
 
 def log_pmf_survivors(law: LifetimeLaw, theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n, alive at t)."""
-    shape, (r, alpha, *rest), (n, t) = flat(theta, n, t)
-    found = log_negative_binomial(r, alpha, n, t) + law.log_survival(tuple(rest), t)
+    shape, (r, alpha, *rest), (count, end) = flat(theta, np.asarray(n, dtype=np.float64), t)
+    found = log_negative_binomial(r, alpha, count, end) + law.log_survival(tuple(rest), end)
     return np.asarray(found.reshape(shape))
 
 
-def log_negative_binomial(r: Number, alpha: Number, n: Number, t: Number) -> Floats:
+def log_negative_binomial(r: Number, alpha: Number, n: Number | Ints, t: Number) -> Floats:
     """log P(n purchases by time t without an end)."""
     gammaln = scipy.special.gammaln
-    choose = gammaln(r + n) - gammaln(r) - gammaln(np.asarray(n) + 1.0)
-    z = t / alpha
+    n = np.asarray(n, dtype=np.float64)
+    choose = gammaln(r + n) - gammaln(r) - gammaln(n + 1.0)
+    z = np.asarray(t / alpha)
     return np.asarray(choose - r * np.log1p(z) + scipy.special.xlogy(n, z / (1.0 + z)))
 
 
 def log_pmf(law: LifetimeLaw, theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n): those alive after n, and those who left after n."""
     if not np.any(n):  # no purchase: a history of its own
-        return log_likelihood(law, theta, n, 0.0 * t, t)
-    shape, (r, alpha, *rest), (n, t) = flat(theta, n, t)
-    alive = log_negative_binomial(r, alpha, n, t) + law.log_survival(tuple(rest), t)
+        return log_likelihood(law, theta, np.zeros(np.shape(n)), 0.0 * t, t)
+    shape, (r, alpha, *rest), (count, end) = flat(theta, np.asarray(n, dtype=np.float64), t)
+    alive = log_negative_binomial(r, alpha, count, end) + law.log_survival(tuple(rest), end)
     gammaln = scipy.special.gammaln
-    gone = gammaln(r + n) - gammaln(r) - gammaln(n + 1.0) + r * np.log(alpha)
-    for start in range(0, t.size, PIECE):
+    gone = gammaln(r + count) - gammaln(r) - gammaln(count + 1.0) + r * np.log(alpha)
+    for start in range(0, end.size, PIECE):
         part = slice(start, start + PIECE)
-        terms = Counted(law, r[part], alpha[part], tuple(v[part] for v in rest), n[part])
-        gone[part] += terms.log_integral(t[part])
+        terms = Counted(law, r[part], alpha[part], tuple(v[part] for v in rest), count[part])
+        gone[part] += terms.log_integral(end[part])
     return np.logaddexp(alive, gone).reshape(shape)
 
 

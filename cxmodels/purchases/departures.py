@@ -1,7 +1,7 @@
 """Where to look when summing over the unknown moment at which a customer left.
 
-Integrals over a moment tau in (low, high) of smooth functions that bend over times of m + tau (m: the
-distance to the nearest singularity left of 0) and, where a law has a pace k, over times of 1 / k.
+Integrals over a moment tau in (low, high) of smooth functions that bend over times of m + tau (m:
+how far left of 0 the nearest singularity is) and, where a law has a pace k, over times of 1 / k.
 In y = log(m + tau) such functions are smooth in a strip, so that Gauss and Legendre's rule
 converges geometrically. Where the range is long or the function falls far, it is cut into panels,
 equal in log(m + tau) + k tau.
@@ -127,7 +127,7 @@ def _exp_minus_one(y: Floats) -> Floats:
 def ends(span: Range, panels: int) -> Floats:
     """(panels + 1, m): ends of panels equal in log(scale + tau) + pace tau.
 
-    With w = pace (scale + tau): w + log w is linear along the panels; its inverse is Wright's omega.
+    With w = pace (scale + tau): w + log w is linear along panels; its inverse is Wright's omega.
     """
     along = np.linspace(0.0, 1.0, panels + 1)[1:-1, None] * span.length
     first, paced = span.scale + span.low, span.pace * span.paced(span.high)

@@ -112,6 +112,11 @@ def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     return log_negative_binomial(*split(theta), n, t)
 
 
+def log_pmf_survivors(theta: Floats, n: Ints, t: Number) -> Floats:
+    """log P(X(t) = n, alive at t): everyone is."""
+    return log_pmf(theta, n, t)
+
+
 def simulate_counts(theta: Floats, t: Number, rng: np.random.Generator) -> Ints:
     """Purchases in (0, t]; theta (m, 2)."""
     r, alpha = split(theta)
@@ -161,6 +166,6 @@ class NBD(PurchaseFamily):
     expected_purchases = staticmethod(expected_purchases)
     purchase_rate = staticmethod(purchase_rate)
     log_pmf = staticmethod(log_pmf)
-    log_pmf_survivors = staticmethod(log_pmf)
+    log_pmf_survivors = staticmethod(log_pmf_survivors)
     simulate_counts = staticmethod(simulate_counts)
     simulate = staticmethod(simulate)

@@ -17,12 +17,11 @@ theta carries r, alpha and then the parameters of the law of lifetimes on the la
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import scipy
 
-from cxmodels.numerics.arrays import Floats, Ints, Number
+from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.lookup import of_distinct
 from cxmodels.purchases.departures import FALL, Nodes, Range, grouped
 from cxmodels.purchases.family import Purchases, RowDerivatives
@@ -51,13 +50,14 @@ def flat(theta: Floats, *values: Number) -> tuple[tuple[int, ...], list[Floats],
     """The broadcast shape, then parameters and values as vectors of its size."""
     columns = [theta[..., place] for place in range(theta.shape[-1])]
     shape = np.broadcast_shapes(columns[0].shape, *(np.shape(value) for value in values))
-    both = [np.ravel(np.broadcast_to(v, shape)).astype(np.float64, copy=False) for v in (*columns, *values)]
+    both = [
+        np.ravel(np.broadcast_to(v, shape)).astype(np.float64, copy=False)
+        for v in (*columns, *values)
+    ]
     return shape, both[: len(columns)], both[len(columns) :]
 
 
-def log_likelihood(
-    law: LifetimeLaw, theta: Floats, x: Number, t_x: Number, T: Number
-) -> Floats:
+def log_likelihood(law: LifetimeLaw, theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     """Log likelihood of each history; arguments broadcast."""
     r, alpha = theta[..., 0], theta[..., 1]
     buying = by_count(scipy.special.gammaln, r, x)
@@ -65,9 +65,9 @@ def log_likelihood(
 
 
 def by_count(formula: Callable[[Floats], Floats], r: Floats, x: Number) -> Floats:
-    """formula(r + x) - formula(r), looked up over distinct x where r is the same for all of them."""
+    """formula(r + x) - formula(r), looked up over distinct x where all share r."""
     alike = np.ndim(r) == 0 or r.shape[-1] == 1
-    late = of_distinct(lambda x: formula(r + x), x) if alike else formula(r + x)
+    late = of_distinct(lambda x: formula(r + x), x) if alike else formula(np.asarray(r + x))
     return np.asarray(late - formula(r))
 
 
@@ -127,7 +127,9 @@ def _log_sum(law: LifetimeLaw, seen: Histories, nodes: Nodes) -> Floats:
     top = np.maximum(terms.max(axis=0), alive)
     terms -= top
     np.exp(terms, out=terms)
-    return np.asarray(top + np.log(np.einsum("jm,jm->m", nodes.weight, terms) + np.exp(alive - top)))
+    return np.asarray(
+        top + np.log(np.einsum("jm,jm->m", nodes.weight, terms) + np.exp(alive - top))
+    )
 
 
 def rows(law: LifetimeLaw, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowDerivatives:
@@ -146,12 +148,16 @@ def rows(law: LifetimeLaw, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> 
     return _with_buying(found, theta[..., 0], alpha, x)
 
 
+def _trigamma(z: Floats) -> Floats:
+    return np.asarray(scipy.special.polygamma(1, z))
+
+
 def _with_buying(found: RowDerivatives, r: Floats, alpha: Floats, x: Floats) -> RowDerivatives:
     """Adds log Gamma(r + x) - log Gamma(r) + r log(alpha) and its derivatives, in place."""
     found.value[:] += by_count(scipy.special.gammaln, r, x) + r * np.log(alpha)
     found.gradient[0] += by_count(scipy.special.digamma, r, x) + np.log(alpha)
     found.gradient[1] += r / alpha
-    found.hessian[0, 0] += by_count(partial(scipy.special.polygamma, 1), r, x)
+    found.hessian[0, 0] += by_count(_trigamma, r, x)
     found.hessian[0, 1] += 1.0 / alpha
     found.hessian[1, 0] += 1.0 / alpha
     found.hessian[1, 1] -= r / alpha**2
@@ -195,14 +201,14 @@ def _moments(p: Floats, terms: Slopes) -> tuple[Floats, Floats]:
         for j in range(i, k):
             second[i, j] = np.einsum("jm,jm->m", weighted, terms.gradient[j])
             if (i, j) in terms.hessian:
-                second[i, j] += np.einsum("jm,jm->m", p, np.broadcast_to(terms.hessian[i, j], p.shape))
+                second[i, j] += np.einsum(
+                    "jm,jm->m", p, np.broadcast_to(terms.hessian[i, j], p.shape)
+                )
             second[j, i] = second[i, j]
     return first, second
 
 
-def simulate_counts(
-    law: LifetimeLaw, theta: Floats, t: Number, rng: np.random.Generator
-) -> Ints:
+def simulate_counts(law: LifetimeLaw, theta: Floats, t: Number, rng: np.random.Generator) -> Ints:
     """Purchases in (0, t] of customers alive at 0; theta (m, k)."""
     return _lived(law, theta, t, rng)[0]
 
@@ -215,7 +221,7 @@ def simulate(law: LifetimeLaw, theta: Floats, t: Number, rng: np.random.Generato
 
 def _lived(
     law: LifetimeLaw, theta: Floats, t: Number, rng: np.random.Generator
-) -> "tuple[Ints, Floats, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]":
+) -> tuple[Ints, Floats, Bools]:
     """Purchases of each customer, when they or the window ended, and whether it was the window."""
     r, alpha, *rest = (theta[..., place] for place in range(theta.shape[-1]))
     rate, lifetime = rng.standard_gamma(r) / alpha, law.draw(tuple(rest), rng)
@@ -224,7 +230,9 @@ def _lived(
 
 
 def spread_evenly(
-    count: Ints, end: Floats, alive: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
+    count: Ints,
+    end: Floats,
+    alive: Bools,
     rng: np.random.Generator,
 ) -> Purchases:
     """Purchases at a constant rate until `end` (m,), given how many: in order, even in (0, end)."""
