@@ -137,7 +137,7 @@ class GGompertzNBD(PurchaseFamily):
 
     >>> theta = np.array([0.55, 10.6, 0.02, 0.6, 0.3])
     >>> GGompertzNBD().survival(theta, np.array([0.0, 52.0])).round(3).tolist()
-    [1.0, 0.333]
+    [1.0, 0.309]
     """
 
     name: str = field(default="Gamma-Gompertz/NBD", init=False)
