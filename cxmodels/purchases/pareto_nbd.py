@@ -131,7 +131,7 @@ class ParetoNBD(PurchaseFamily):
     ... )
     >>> fit = ParetoNBD().fit(base)
     >>> fit.parameters["estimate"].round(2).tolist()
-    [0.55, 10.58, 0.61, 11.66]
+    [0.55, 10.58, 0.61, 11.67]
     """
 
     name: str = field(default="Pareto/NBD", init=False)

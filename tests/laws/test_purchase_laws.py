@@ -44,8 +44,8 @@ def truth(family):
 
 @pytest.fixture(scope="module")
 def base(family, truth):
-    """2,500 customers; purchases stand on whole days, as in real logs, so that histories repeat."""
-    seen = histories(family, truth, 40.0, 21).every(slice(0, 2_500))
+    """1,200 customers; purchases stand on whole days, as in real logs, so that histories repeat."""
+    seen = histories(family, truth, 40.0, 21).every(slice(0, 1_200))
     recency = np.where(seen.frequency > 0, np.maximum(np.round(7 * seen.recency), 1) / 7, 0.0)
     frame = pd.DataFrame({"frequency": seen.frequency, "recency": recency, "T": seen.T})
     return CustomerBase.from_summary(frame, unit="week")
