@@ -9,7 +9,10 @@ from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.maps import recency_frequency_map
+from cxmodels.purchases.nbd import NBD
+from cxmodels.purchases.pareto_nbd import ParetoNBD
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
@@ -22,15 +25,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BGNBD",
+    "NBD",
     "CustomerBase",
     "CxError",
     "DataError",
     "FitError",
     "FittedPurchases",
     "FittedSpend",
+    "GGompertzNBD",
     "GammaGamma",
     "NormalPrior",
     "OptionError",
+    "ParetoNBD",
     "Value",
     "__version__",
     "conditional_expectation",

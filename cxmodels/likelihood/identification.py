@@ -15,7 +15,7 @@ from cxmodels.numerics.optimise import LIMIT, Climb, climb
 from cxmodels.numerics.transforms import Space
 from cxmodels.results.estimate import FLAT, Outcome, Status
 
-REACH = np.array([2.0, 4.0, 8.0, 16.0, 32.0])  # how far to walk, in logs
+REACH = np.array([2.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0])  # how far to walk, in logs
 FALL = 0.1  # a loss of log likelihood that tells two values apart at all
 SHARE = 0.01  # share of a parameter in level directions from which it is not determined
 CONVERGED = Status(Outcome.CONVERGED, f"converged: {Outcome.CONVERGED.value}")

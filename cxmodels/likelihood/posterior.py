@@ -94,9 +94,10 @@ class Target:
 
 @dataclass(frozen=True)
 class _Round:
-    """Points drawn from one proposal, with their smoothed weights."""
+    """Points drawn from one proposal, their log posterior density and smoothed weights."""
 
     points: Floats
+    heights: Floats
     smoothed: Smoothed
     method: str
 
@@ -142,18 +143,19 @@ def _adapted(target: Target, laplace: Mixture, first: _Round, rng: np.random.Gen
     All points are weighted by the mean of the proposals (the balance heuristic of Veach and
     Guibas 1995), so that a point missed by one proposal is covered by the others.
     """
-    made, proposals, points = first, [laplace], [first.points]
+    made, proposals, rounds = first, [laplace], [first]
     for _ in range(ROUNDS):
         proposals.append(_refitted(made, laplace, rng))
         made = _importance(target, proposals[-1], len(first.points), rng, first.method)
-        points.append(made.points)
-        found, enough = made.smoothed, len(points) > POOLED
+        rounds.append(made)
+        found, enough = made.smoothed, len(rounds) > POOLED
         if enough and found.pareto_k < SAFE and found.effective > SETTLED * len(made.points):
             break
-    pool = np.concatenate(points[-POOLED:])
+    pool = np.concatenate([each.points for each in rounds[-POOLED:]])
+    heights = np.concatenate([each.heights for each in rounds[-POOLED:]])
     densities = [proposal.log_density(pool) for proposal in proposals[-POOLED:]]
-    ratios = target.log_density(pool) - scipy.special.logsumexp(densities, axis=0)
-    return _Round(pool, pareto_smooth(ratios), "t mixture, importance sampling")
+    ratios = heights - scipy.special.logsumexp(densities, axis=0)
+    return _Round(pool, heights, pareto_smooth(ratios), "t mixture, importance sampling")
 
 
 def _draws(target: Target, real: Floats, made: _Round, effective: float, method: str) -> Draws:
@@ -177,8 +179,8 @@ def _importance(
     target: Target, proposal: Mixture, n: int, rng: np.random.Generator, method: str
 ) -> _Round:
     points = proposal.draw(n, rng)
-    ratios = target.log_density(points) - proposal.log_density(points)
-    return _Round(points, pareto_smooth(ratios), method)
+    heights = target.log_density(points)
+    return _Round(points, heights, pareto_smooth(heights - proposal.log_density(points)), method)
 
 
 def _refitted(made: _Round, laplace: Mixture, rng: np.random.Generator) -> Mixture:

@@ -30,6 +30,7 @@ class Dimension(Enum):
 
     NONE = "a pure number"
     TIME = "scales like a time"
+    RATE = "scales like one over a time"
     MONEY = "scales like an amount of money"
 
 
@@ -97,8 +98,13 @@ class Space:
         return self.names.index(name)
 
     def scales(self, time: float, money: float) -> Floats:
-        """What each parameter (k,) is measured against: a time, an amount of money, or 1."""
-        by_dimension = {Dimension.NONE: 1.0, Dimension.TIME: time, Dimension.MONEY: money}
+        """What each parameter (k,) is measured against: a time, its inverse, money, or 1."""
+        by_dimension = {
+            Dimension.NONE: 1.0,
+            Dimension.TIME: time,
+            Dimension.RATE: 1.0 / time,
+            Dimension.MONEY: money,
+        }
         return np.array([by_dimension[parameter.dimension] for parameter in self.parameters])
 
     def to_real(self, natural: Floats, scales: Floats) -> Floats:

@@ -81,6 +81,7 @@ class PurchaseFamily(ABC):
     space: Space  # what is estimated
     link: Link = Alike()
     one_time_buyers_alive: bool = False  # whether P(alive) of a one-time buyer is 1 by construction
+    nobody_leaves: bool = False  # whether P(alive) is 1 for everyone by construction
     remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
 
     @abstractmethod

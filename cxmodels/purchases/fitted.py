@@ -37,6 +37,12 @@ class FittedPurchases(FittedModel):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers has to know, in sentences."""
         once = self.rows - self.repeaters
+        if self.family.nobody_leaves:
+            return (
+                f"{self.family.name} lets nobody leave: P(alive) is 1 for all {self.rows:,} "
+                "customers, and purchases go on at their past rate for ever. It is a yardstick; "
+                "where some customers have left, its forecasts and values are too high.",
+            )
         if not (self.family.one_time_buyers_alive and once):
             return ()
         return (

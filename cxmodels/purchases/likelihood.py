@@ -18,6 +18,7 @@ from cxmodels.numerics.transforms import Space
 from cxmodels.purchases.family import PurchaseFamily
 
 THREADS = 2
+DEAR = 8  # how much dearer a history is than one with a closed form: starts compete on fewer
 CELLS = 100_000  # draws times histories at once in each thread: what stays in a cache
 
 
@@ -57,8 +58,8 @@ class HistoriesObjective:
         return self.starting(self.profiles)
 
     def thinned(self, rows: int) -> "HistoriesObjective":
-        """Every k-th distinct history with its weight, so that about `rows` remain."""
-        step = self.profiles.T.size // max(1, rows)
+        """Every k-th distinct history with its weight, so that about `rows` / DEAR remain."""
+        step = self.profiles.T.size // max(1, rows // DEAR)
         if step < 2:
             return self
         few = self.profiles.every(slice(None, None, step))
@@ -67,14 +68,22 @@ class HistoriesObjective:
     def log_likelihood(self, theta: Floats) -> Floats:
         """Log likelihood (...) at theta (..., k)."""
         flat, seen = theta.reshape(-1, theta.shape[-1]), self.profiles
+        x = seen.frequency.astype(np.float64)
 
-        def work(part: slice) -> Floats:
-            x = seen.frequency[part].astype(np.float64)
-            past = (x, seen.recency[part], seen.T[part])
-            return self.family.log_likelihood(flat[:, None, :], *past) @ seen.weight[part]
+        def of(draws: slice, part: slice) -> Floats:
+            past = (x[part], seen.recency[part], seen.T[part])
+            return self.family.log_likelihood(flat[draws, None, :], *past) @ seen.weight[part]
 
-        found = np.sum(_threaded(work, seen.T.size, CELLS // len(flat)), axis=0)
-        return np.asarray(found).reshape(theta.shape[:-1])
+        if len(flat) > 1 and len(flat) * x.size > CELLS:  # draws are shared among the threads
+            rows = [slice(start, start + CELLS) for start in range(0, x.size, CELLS)]
+            parts = _threaded(
+                lambda draws: np.sum([of(draws, part) for part in rows], axis=0),
+                len(flat),
+                max(1, CELLS // x.size),
+            )
+            return np.concatenate(parts).reshape(theta.shape[:-1])
+        found = _threaded(lambda part: of(slice(None), part), x.size, max(256, CELLS // len(flat)))
+        return np.asarray(np.sum(found, axis=0)).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
         """Value, gradient (k,) and Hessian (k, k) at theta (k,)."""
@@ -95,7 +104,6 @@ Result = TypeVar("Result")
 
 def _threaded(work: Callable[[slice], Result], size: int, step: int) -> list[Result]:
     """`work` on slices of `size` items, shared by two threads where there are several."""
-    step = max(256, step)
     slices = [slice(start, start + step) for start in range(0, size, step)]
     if len(slices) == 1:
         return [work(slices[0])]

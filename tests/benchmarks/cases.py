@@ -49,6 +49,26 @@ CASES = (
         inner=5,
     ),
     Case(
+        "pareto_cdnow",
+        "Pareto/NBD fit, CDNOW",
+        "faster than lifetimes",
+        {"cxmodels": works.cx_pareto_cdnow, "lifetimes": works.lifetimes_pareto_cdnow},
+        inner=3,
+    ),
+    Case(
+        "pareto_100k",
+        "Pareto/NBD fit, 100,000 customers",
+        "50 times faster than lifetimes",
+        {"cxmodels": works.cx_pareto_100k, "lifetimes": works.lifetimes_pareto_100k},
+    ),
+    Case(
+        "pareto_draws_cdnow",
+        "4,000 posterior draws of Pareto/NBD, CDNOW",
+        "under 2 s",
+        {"cxmodels": works.cx_pareto_draws_cdnow},
+        inner=3,
+    ),
+    Case(
         "value_million",
         "CLV of 1 million customers, 12 months",
         "with intervals, faster than lifetimes without",

@@ -90,6 +90,54 @@ def cx_draws_cdnow(material: Material) -> Work:
     )
 
 
+def tenth(material: Material) -> cx.CustomerBase:
+    """The first tenth of the simulated customers as a base."""
+    table = material.summary
+    return cx.CustomerBase.from_summary(table.head(max(500, len(table) // 10)), unit="week")
+
+
+def cx_pareto_cdnow(material: Material) -> Work:
+    base = cdnow()
+    return Work(lambda: cx.ParetoNBD().fit(base), _ended)
+
+
+def cx_pareto_100k(material: Material) -> Work:
+    base = tenth(material)
+    return Work(lambda: cx.ParetoNBD().fit(base), _ended)
+
+
+def cx_pareto_draws_cdnow(material: Material) -> Work:
+    fit = cx.ParetoNBD().fit(cdnow())
+    return Work(
+        lambda: fit.posterior(4000),
+        lambda draws: {"draws": len(draws), "pareto_k": round(draws.pareto_k, 3)},
+    )
+
+
+def lifetimes_pareto_cdnow(material: Material) -> Work:
+    return _lifetimes_pareto(cdnow())
+
+
+def lifetimes_pareto_100k(material: Material) -> Work:
+    return _lifetimes_pareto(tenth(material))
+
+
+def _lifetimes_pareto(base: cx.CustomerBase) -> Work:
+    """Its fit; the log likelihood of what it found by our formula, so that the two compare."""
+    from lifetimes import ParetoNBDFitter
+
+    table = base.table
+
+    def tell(model: Any) -> Facts:
+        theta = np.array([model.params_[name] for name in ("r", "alpha", "s", "beta")])
+        objective = cx.ParetoNBD().objective(base.profiles)
+        return {"log_likelihood": round(float(objective.log_likelihood(theta)), 3)}
+
+    return Work(
+        lambda: ParetoNBDFitter().fit(table["frequency"], table["recency"], table["T"]), tell
+    )
+
+
 def cx_value_million(material: Material) -> Work:
     base = weekly(material)
     fit, spend = cx.BGNBD().fit(base), cx.GammaGamma().fit(base)
