@@ -10,6 +10,7 @@ from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.maps import recency_frequency_map
+from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
@@ -31,6 +32,7 @@ __all__ = [
     "GammaGamma",
     "NormalPrior",
     "OptionError",
+    "Selection",
     "Value",
     "__version__",
     "conditional_expectation",
@@ -44,6 +46,7 @@ __all__ = [
     "load",
     "recency_frequency_map",
     "samples",
+    "select",
     "summary_sql",
     "tracking",
 ]

@@ -13,6 +13,7 @@ FACE = {
     "GammaGamma",
     "NormalPrior",
     "OptionError",
+    "Selection",
     "Value",
     "__version__",
     "conditional_expectation",
@@ -26,6 +27,7 @@ FACE = {
     "load",
     "recency_frequency_map",
     "samples",
+    "select",
     "summary_sql",
     "tracking",
 }
