@@ -14,6 +14,7 @@ from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
+from cxmodels.value.averaging import AveragedValue, average_value
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BGNBD",
+    "AveragedValue",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -35,6 +37,7 @@ __all__ = [
     "Selection",
     "Value",
     "__version__",
+    "average_value",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",

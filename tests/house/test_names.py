@@ -3,6 +3,7 @@
 import cxmodels as cx
 
 FACE = {
+    "AveragedValue",
     "BGNBD",
     "CustomerBase",
     "CxError",
@@ -16,6 +17,7 @@ FACE = {
     "Selection",
     "Value",
     "__version__",
+    "average_value",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",
