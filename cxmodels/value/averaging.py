@@ -129,12 +129,8 @@ def _averaged(
     mean = float(weight @ means)
     between = float(weight @ (means - mean) ** 2)
     counts = rng.multinomial(MIXED, weight)
-    mixed = np.concatenate(
-        [
-            rng.choice(value.outcomes, many)
-            for value, many in zip(values.values(), counts, strict=True)
-        ]
-    )
+    parts_of = zip(values.values(), counts, strict=True)
+    mixed = np.concatenate([rng.choice(value.outcomes, many) for value, many in parts_of])
     lower, upper = np.quantile(mixed, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     total = within + between
     parts = [("choice of model", between), ("within models", within)]
@@ -159,7 +155,8 @@ def _verdict(table: pd.DataFrame, equity: pd.DataFrame) -> str:
     )
     if len(table) == 1:
         return f"{said}: the data tell {table['family'].iloc[0]} from the others."
-    low, high = table.loc[table["equity"].idxmin()], table.loc[table["equity"].idxmax()]
+    ranked = table.sort_values("equity")
+    low, high = ranked.iloc[0], ranked.iloc[-1]
     share = equity["variance_share"].iloc[1]
     return (
         f"{said}: from {low['equity']:,.0f} ({low['family']}) to {high['equity']:,.0f} "

@@ -192,14 +192,12 @@ def _valued(
     )
     variance = shares(totals, found.behaviour, found.orders)
     outcomes = _total_outcomes(found, totals, terms)
-    lower, upper = np.quantile(outcomes, terms.tails)
+    low, high = (float(end) for end in np.quantile(outcomes, terms.tails))
     estimate = float(customers["residual_value"].sum())
     spread = concentration(expected["residual_value"], ranked, seen.weight, terms.level)
     return Value(
         customers=customers,
-        equity=equity_table(
-            estimate, (float(lower), float(upper)), variance, base.customers, terms
-        ),
+        equity=equity_table(estimate, (low, high), variance, base.customers, terms),
         concentration=spread.table,
         lorenz=spread.lorenz,
         new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
