@@ -16,6 +16,7 @@ from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
 from cxmodels.value.averaging import AveragedValue, average_value
 from cxmodels.value.discounted_purchases import discounted_purchases
+from cxmodels.value.from_lifetimes import from_lifetimes
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
 from cxmodels.value.saved import load
@@ -42,6 +43,7 @@ __all__ = [
     "customer_base",
     "discounted_purchases",
     "frequency_table",
+    "from_lifetimes",
     "holdout_summary",
     "independence",
     "iso_value",

@@ -253,7 +253,7 @@ def _total_outcomes(found: Simulated, totals: Totals, terms: Terms) -> Floats:
     every = totals.every
     rng = np.random.default_rng([terms.seed, 5])
     noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
-    return np.maximum(every + noise, 0.0).ravel()
+    return np.asarray(np.maximum(every + noise, 0.0).ravel())
 
 
 def _assumptions(

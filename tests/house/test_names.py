@@ -22,6 +22,7 @@ FACE = {
     "customer_base",
     "discounted_purchases",
     "frequency_table",
+    "from_lifetimes",
     "holdout_summary",
     "independence",
     "iso_value",
