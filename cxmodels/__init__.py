@@ -13,10 +13,13 @@ from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.maps import recency_frequency_map
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
+from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
+from cxmodels.value.averaging import AveragedValue, average_value
 from cxmodels.value.discounted_purchases import discounted_purchases
+from cxmodels.value.from_lifetimes import from_lifetimes
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
 from cxmodels.value.saved import load
@@ -26,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BGNBD",
     "NBD",
+    "AveragedValue",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -37,12 +41,15 @@ __all__ = [
     "NormalPrior",
     "OptionError",
     "ParetoNBD",
+    "Selection",
     "Value",
     "__version__",
+    "average_value",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",
     "frequency_table",
+    "from_lifetimes",
     "holdout_summary",
     "independence",
     "iso_value",
@@ -50,6 +57,7 @@ __all__ = [
     "load",
     "recency_frequency_map",
     "samples",
+    "select",
     "summary_sql",
     "tracking",
 ]

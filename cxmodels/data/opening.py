@@ -5,7 +5,7 @@ Everything that needs the engine happens while the log is open; what leaves is a
 
 # ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -39,11 +39,17 @@ class Choices:
 
 def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) -> CustomerBase:
     """The base of a log; DataError where the log cannot be read or breaks its contract."""
+
+    def again(end: date, holdout_end: date | None) -> CustomerBase:
+        return base_from(log, table, names, replace(choices, end=end, holdout_end=holdout_end))
+
+    once_only = hasattr(log, "read_next_batch")  # a record batch reader is used up by reading
     with tables.open_log(log, table) as source:
         try:
-            return _base_of(source, names, choices)
+            base = _base_of(source, names, choices)
         except duckdb.Error as error:  # a file that turns out unreadable half way
             raise DataError(f"log ({source.what})", [tables.unreadable(error)]) from None
+    return base if once_only else replace(base, again=again)
 
 
 def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> CustomerBase:

@@ -6,7 +6,7 @@ end of observation, the latter two in the base's unit of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ class CustomerBase:
     reconciliation: item, rows, customers, amount, note; ties the log's revenue to the base's.
     tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
     notes: what a reader should know before trusting a fit, in words.
+    again: makes the base anew for other days, None where there is no log to go back to; see `at`.
     """
 
     table: pd.DataFrame
@@ -46,6 +47,26 @@ class CustomerBase:
     reconciliation: pd.DataFrame | None = None
     tracking: pd.DataFrame | None = None
     notes: tuple[str, ...] = field(default=())
+    again: Callable[[date, date | None], CustomerBase] | None = field(default=None)
+
+    def at(self, end: str | date, *, holdout_end: str | date | None = None) -> CustomerBase:
+        """The base as it stood on another day: from the same log, with the same choices.
+
+        end: last day of the calibration; holdout_end: last day of the hold-out, None for none.
+        Raises OptionError where the base holds no log: it came from a summary, a file of a run,
+        or a source that can be read once only.
+        """
+        from cxmodels.data.transactions import day
+
+        if self.again is None:
+            raise OptionError(
+                "this base holds no log to go back to; make it with cx.customer_base(...) from a "
+                "frame, file or table"
+            )
+        last = day("end", end)
+        if last is None:
+            raise OptionError("at() needs an end, the last day of calibration")
+        return self.again(last, day("holdout_end", holdout_end))
 
     @property
     def customers(self) -> int:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import OptionError
-from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.numerics.arrays import Bools, Floats, Ints
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.prediction import default_draws
 from cxmodels.purchases.simulation import AliveGroups, future_counts, p_alive
@@ -15,6 +15,37 @@ from cxmodels.purchases.tracking import frequency_labels, interval_of_total
 from cxmodels.results.estimate import check_level
 
 TOP = 0.1  # share of customers that decile capture looks at
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How well n predictions of purchases did; None where nothing was bought or nothing drawn.
+
+    bias: of the total, per cent; error: mean absolute, per customer; rms_error: root mean square,
+    which the expectation makes smallest (a mean absolute error rewards a forecast of 0 where most
+    customers buy nothing); gini: of actual purchases ranked by predicted; top_decile: share of
+    them made by the tenth predicted to buy most; active: share of customers rightly said to buy,
+    or not to buy, in the hold-out.
+    """
+
+    bias: float | None
+    error: float
+    rms_error: float
+    gini: float | None
+    top_decile: float | None
+    active: float
+
+    @classmethod
+    def of(cls, expected: Floats, actual: Floats, buys: Bools) -> "Accuracy":
+        """expected, actual: purchases (n,); buys: (n,) whether any purchase was predicted."""
+        return cls(
+            bias=_percent(expected.sum(), float(actual.sum())),
+            error=_mae(expected, actual),
+            rms_error=float(np.sqrt(np.mean((expected - actual) ** 2))),
+            gini=_gini(expected, actual),
+            top_decile=_capture(expected, actual),
+            active=float(np.mean(buys == (actual > 0))),
+        )
 
 
 @dataclass(frozen=True)

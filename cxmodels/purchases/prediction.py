@@ -38,7 +38,7 @@ def prediction_table(
     family, theta = fit.family, fit.theta
     count = default_draws(seen.T.size) if draws is None else draws
     sample = fit.posterior(count, seed=seed).values
-    columns = _at_the_estimate(family, theta, seen, t)
+    columns = at_the_estimate(family, theta, seen, t)
     ends = _quantiles(family, sample, seen, t, level, seed)
     columns |= dict(
         zip(["lower", "upper", "purchases_lower", "purchases_upper"], ends, strict=True)
@@ -52,7 +52,7 @@ def prediction_table(
     return table
 
 
-def _at_the_estimate(
+def at_the_estimate(
     family: PurchaseFamily, theta: Floats, seen: Profiles, t: float
 ) -> dict[str, Floats]:
     groups = AliveGroups.of(family, seen)

@@ -5,7 +5,7 @@ first purchase included. They never share a column. Point estimates stand at the
 intervals come from joint draws of parameters, lifetime, purchases and spend.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import numpy as np
@@ -48,6 +48,7 @@ class Value:
     equity: the total with its interval, then its sources of uncertainty (they sum to 1).
     concentration, lorenz: of expected residual value. new_customer: lifetime_value of a new one.
     assumptions: item, value. notes: what a reader has to know, in sentences.
+    outcomes: (d,) totals that may come true, under as many joint draws.
     """
 
     customers: pd.DataFrame
@@ -57,6 +58,7 @@ class Value:
     new_customer: pd.DataFrame
     assumptions: pd.DataFrame
     notes: tuple[str, ...]
+    outcomes: Floats = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
         total, share = self.equity.iloc[0], self.concentration
@@ -189,17 +191,19 @@ def _valued(
         p_below=found.p_below,
     )
     variance = shares(totals, found.behaviour, found.orders)
-    ends = _total_interval(found, totals, terms)
+    outcomes = _total_outcomes(found, totals, terms)
+    low, high = (float(end) for end in np.quantile(outcomes, terms.tails))
     estimate = float(customers["residual_value"].sum())
     spread = concentration(expected["residual_value"], ranked, seen.weight, terms.level)
     return Value(
         customers=customers,
-        equity=equity_table(estimate, ends, variance, base.customers, terms),
+        equity=equity_table(estimate, (low, high), variance, base.customers, terms),
         concentration=spread.table,
         lorenz=spread.lorenz,
         new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
         assumptions=_assumptions(fit, base, terms, count),
         notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, alone)),
+        outcomes=outcomes,
     )
 
 
@@ -242,16 +246,14 @@ def _expected_customers(
     }
 
 
-def _total_interval(found: Simulated, totals: Totals, terms: Terms) -> tuple[float, float]:
-    """Interval of the total: simulated, or expected totals plus a normal sum of outcomes."""
+def _total_outcomes(found: Simulated, totals: Totals, terms: Terms) -> Floats:
+    """Totals that may come true: simulated, or expected totals plus a normal sum of outcomes."""
     if found.totals is not None:
-        lower, upper = np.quantile(found.totals, terms.tails)
-        return float(lower), float(upper)
+        return found.totals
     every = totals.every
     rng = np.random.default_rng([terms.seed, 5])
     noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
-    lower, upper = np.quantile(np.maximum(every + noise, 0.0), terms.tails)
-    return float(lower), float(upper)
+    return np.asarray(np.maximum(every + noise, 0.0).ravel())
 
 
 def _assumptions(

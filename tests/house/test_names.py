@@ -3,6 +3,7 @@
 import cxmodels as cx
 
 FACE = {
+    "AveragedValue",
     "BGNBD",
     "CustomerBase",
     "CxError",
@@ -16,12 +17,15 @@ FACE = {
     "NormalPrior",
     "OptionError",
     "ParetoNBD",
+    "Selection",
     "Value",
     "__version__",
+    "average_value",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",
     "frequency_table",
+    "from_lifetimes",
     "holdout_summary",
     "independence",
     "iso_value",
@@ -29,6 +33,7 @@ FACE = {
     "load",
     "recency_frequency_map",
     "samples",
+    "select",
     "summary_sql",
     "tracking",
 }
