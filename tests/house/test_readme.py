@@ -23,7 +23,7 @@ def folders() -> set[str]:
         for path in inside
         if path.is_dir() and any(path.rglob("*.py")) and not path.name.startswith((".", "__"))
     }
-    return found | {"notebooks"}
+    return found | {"docs", "notebooks"}
 
 
 def test_map_equals_the_tree():
