@@ -3,7 +3,9 @@
 import cxmodels as cx
 
 FACE = {
+    "Audit",
     "BGNBD",
+    "CohortTable",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -15,6 +17,9 @@ FACE = {
     "OptionError",
     "Value",
     "__version__",
+    "audit",
+    "cohort_sql",
+    "cohort_table",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",
