@@ -77,6 +77,14 @@ class CohortTable:
             f"{self.period.value}, {first.first} to {last.last}; revenue {revenue}"
         )
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = self.wide().map(lambda cell: cell if isinstance(cell, int) else float(cell))
+        page = cells.to_html(float_format="{:,.2f}".format, na_rep="", border=0)
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<p>{escape(repr(self))}</p>{page}<ul>{notes}</ul>"
+
 
 def cohort_table(  # noqa: PLR0913 - the door names every choice
     log: Any,
@@ -99,6 +107,8 @@ def cohort_table(  # noqa: PLR0913 - the door names every choice
     """What each cohort did in each period: customers, active customers, orders, revenue.
 
     period: "week", "month", "quarter" or "year" of the calendar, for cohorts and periods alike.
+    start, end: give them where the log covers days at either end on which nobody bought: else the
+    window runs from the first row to the last, and the periods there may look incomplete.
     The other arguments are those of `customer_base`, and so are the rules: an order is an occasion
     (by default all that a customer buys on one day), refunds are netted, what is set aside is
     counted. The customers are those of the base.

@@ -70,18 +70,23 @@ def label_of(opening: date, unit: TimeUnit) -> str:
     return name if unit is TimeUnit.YEAR else f"{name}-{opening.month:02d}"
 
 
-def calendar_periods(start: date, end: date, unit: TimeUnit) -> list[Period]:
+def calendar_periods(
+    start: date, end: date, unit: TimeUnit, observed_from: date | None = None
+) -> list[Period]:
     """Every period that the window from `start` to `end` touches, in order.
+
+    observed_from: an earlier day from which it is known that nothing happened before `start`.
 
     >>> [period.label for period in calendar_periods(date(2024, 2, 5), date(2024, 7, 1),
     ...                                              TimeUnit.QUARTER)]
     ['2024-Q1', '2024-Q2', '2024-Q3']
     """
     found, opening = [], opening_of(start, unit)
+    seen = min(start, observed_from or start)
     while opening <= end:
         after = following(opening, unit)
         last = after - timedelta(days=1)
-        whole = start <= opening and last <= end
+        whole = seen <= opening and last <= end
         found.append(
             Period(label_of(opening, unit), opening, max(opening, start), min(last, end), whole)
         )

@@ -71,7 +71,8 @@ def _cohorts(done: Aggregated, choices: Choices, period: TimeUnit) -> CohortTabl
     cells = tables.rows_of(done.source.connection, cohort_sql.cells_sql(PANEL).sql("duckdb"))
     repeated = duplicate_rows(done)
     account = reconcile(done, repeated)
-    periods = tuple(calendar_periods(done.opening, done.ask.window.end, period))
+    window = done.ask.window
+    periods = tuple(calendar_periods(done.opening, window.end, period, window.start))
     table = filled(cells, periods)
     _tie(table, account)
     return CohortTable(

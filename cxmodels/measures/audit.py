@@ -106,8 +106,9 @@ def audit(  # noqa: PLR0913 - the door names every choice
     of lens 1. By default the last two that the window holds whole.
     cohorts: labels of the two cohorts of lens 4; the first is that of lens 3. By default the first
     two that the window holds whole, leaving out an opening that old customers crowd.
-    level: width of the intervals. The other arguments are those of `customer_base`, and so are the
-    rules: an order is an occasion, refunds are netted, what is set aside is counted.
+    start, end: give them where nobody bought on the first or last days that the log covers: else
+    the periods there look incomplete. level: width of the intervals.
+    The other arguments are those of `customer_base`, and so are the rules: an order is an occasion, refunds are netted, what is set aside is counted.
 
     Raises DataError with every problem of the log, OptionError for a choice that does not exist.
 

@@ -1,11 +1,15 @@
 """Only customers acquired after a run-in: who is left out, how it is counted, and the cohort."""
 
+from datetime import timedelta
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 import cxmodels as cx
+from cxmodels.data import sql
+from cxmodels.data.sql_time import fill
 from cxmodels.data.summary_query import DIALECTS
 from cxmodels.errors import DataError, OptionError
 from tests.contracts.test_cohort_table import dirty
@@ -80,15 +84,16 @@ def test_the_printed_query_gives_the_base(log, dialect: str, cohort: str, caplog
     pd.testing.assert_frame_equal(found, expected[found.columns], check_dtype=False)
 
 
-@pytest.mark.parametrize(
-    ("cohort", "frequency"), [("month", "M"), ("quarter", "Q"), ("year", "Y")]
-)
+@pytest.mark.parametrize(("cohort", "frequency"), [("month", "M"), ("quarter", "Q"), ("year", "Y")])
 def test_cohorts_are_labels_that_sort_by_time(log, cohort: str, frequency: str) -> None:
     table = cx.customer_base(log, cohort=cohort, **ASKED).table
     periods = table["first_date"].dt.to_period(frequency)
     order = np.argsort(periods.to_numpy(), kind="stable")
     assert table["cohort"].iloc[order].is_monotonic_increasing
-    assert table.groupby("cohort").size().tolist() == periods.value_counts(sort=False).sort_index().tolist()
+    assert (
+        table.groupby("cohort").size().tolist()
+        == periods.value_counts(sort=False).sort_index().tolist()
+    )
     if cohort == "quarter":
         assert table["cohort"].min() == "2022-Q4"
     fixed = cx.customer_base(log, cohort="year", **ASKED).table["cohort"]
@@ -115,3 +120,25 @@ def test_nobody_new_is_told_with_the_first_row() -> None:
     log = pd.DataFrame(rows, columns=["who", "when", "paid"])
     with pytest.raises(DataError, match=r"every customer was there before 2024-02-01 \(1 row\)"):
         cx.customer_base(log, acquired_from="2024-02-01", **ASKED)
+
+
+true_known = sql.known_sql
+
+
+def nobody(ask, source, day):
+    return true_known(ask, source, day).where("FALSE")
+
+
+def buyers_only(ask, source, day):
+    return true_known(ask, source, day).where(fill("_paid > 0", paid=ask.fields.amount))
+
+
+def a_week_too_far(ask, source, day):
+    return true_known(ask, source, day + timedelta(days=7))
+
+
+@pytest.mark.parametrize("wrong", [nobody, buyers_only, a_week_too_far])
+def test_a_planted_error_is_caught(log, wrong, monkeypatch) -> None:
+    monkeypatch.setattr(sql, "known_sql", wrong)
+    with pytest.raises(AssertionError):
+        test_the_base_is_that_of_the_log_without_the_known(log)
