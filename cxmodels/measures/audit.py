@@ -108,7 +108,8 @@ def audit(  # noqa: PLR0913 - the door names every choice
     two that the window holds whole, leaving out an opening that old customers crowd.
     start, end: give them where nobody bought on the first or last days that the log covers: else
     the periods there look incomplete. level: width of the intervals.
-    The other arguments are those of `customer_base`, and so are the rules: an order is an occasion, refunds are netted, what is set aside is counted.
+    The other arguments are those of `customer_base`, and so are the rules: an order
+    is an occasion, refunds are netted, what is set aside is counted.
 
     Raises DataError with every problem of the log, OptionError for a choice that does not exist.
 
