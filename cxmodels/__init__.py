@@ -1,11 +1,13 @@
 """Customer lifetime value, customer equity and what satisfaction is worth, with intervals."""
 
 from cxmodels.data import samples
+from cxmodels.data.cohorts import CohortTable, cohort_table
 from cxmodels.data.summaries import CustomerBase
-from cxmodels.data.summary_query import summary_sql
+from cxmodels.data.summary_query import cohort_sql, summary_sql
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
+from cxmodels.measures.audit import Audit, audit
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
@@ -29,7 +31,9 @@ __version__ = "0.1.0"
 __all__ = [
     "BGNBD",
     "NBD",
+    "Audit",
     "AveragedValue",
+    "CohortTable",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -44,7 +48,10 @@ __all__ = [
     "Selection",
     "Value",
     "__version__",
+    "audit",
     "average_value",
+    "cohort_sql",
+    "cohort_table",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",

@@ -7,6 +7,7 @@ reconciliation, its tracking table and its notes are small queries on those two.
 # ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -35,6 +36,17 @@ class Aggregated:
     source: Source
     readings: Readings
     deduplicated: bool
+
+    @property
+    def opening(self) -> date:
+        """The first day of observation."""
+        return max(self.ask.window.start or self.facts.first, self.facts.first)
+
+    @property
+    def known(self) -> str:
+        """The query for customers of whom a row before the window speaks."""
+        start = self.ask.window.start or self.facts.first
+        return sql.known_sql(self.ask, exp.to_table(LOG), start).sql("duckdb")
 
     @property
     def lines(self) -> str:
@@ -82,7 +94,8 @@ def aggregate(
     source: Source, readings: Readings, facts: LogFacts, window: sql.Window, choices: "Choices"
 ) -> Aggregated:
     """Occasions and customers, stored on the log's connection."""
-    ask = sql.Aggregation(fields_of(readings), window, choices.unit, choices.collapse)
+    fields = fields_of(readings)
+    ask = sql.Aggregation(fields, window, choices.unit, choices.collapse, cohort=choices.cohort)
     run = source.connection
     log = LOG
     if choices.deduplicate:

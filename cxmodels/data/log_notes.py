@@ -8,7 +8,7 @@ import pandas as pd
 import scipy
 
 from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregated
-from cxmodels.data.reconciliation import NEGATIVE, NO_CUSTOMER, REVERSED
+from cxmodels.data.reconciliation import KNOWN, NEGATIVE, NO_CUSTOMER, REVERSED
 from cxmodels.data.sql_time import period_of
 from cxmodels.data.tables import LOG
 from cxmodels.data.units import Collapse
@@ -34,7 +34,7 @@ def notes_on(
     """The notes that apply, most important first."""
     found = [
         _known_truncation(done),
-        _suspected_truncation(done, start),
+        suspected_truncation(done, start),
         _stops_early(done),
         *_set_aside(account),
         _zero_amounts(done),
@@ -60,11 +60,12 @@ def _known_truncation(done: Aggregated) -> str:
         return ""
     return (
         f"{counted(count, 'customer')} had bought before {first}, where the window opens: their "
-        "first purchase here is not their first, and they look newer than they are."
+        "first purchase here is not their first, and they look newer than they are. "
+        f"acquired_from={str(first)!r} in place of start leaves them out."
     )
 
 
-def _suspected_truncation(done: Aggregated, start: date) -> str:
+def suspected_truncation(done: Aggregated, start: date) -> str:
     """An opening rush of "new" customers is the mark of a window that opens mid-life."""
     end = done.ask.window.end
     length = max(7, ((end - start).days + 1) // STRETCHES)
@@ -85,8 +86,9 @@ def _suspected_truncation(done: Aggregated, start: date) -> str:
     return (
         f"Left truncation is likely: {opening:,} customers are first seen in the opening "
         f"{length} days, {usual:,.0f} in each stretch of that length after it. Many of them "
-        "bought before the log begins and look newer than they are; leave them out, or read "
-        "dropout and the value of new customers with care."
+        "bought before the log begins and look newer than they are; leave them out with "
+        "acquired_from=, a day after a run-in long enough for old customers to show themselves, or "
+        "read dropout and the value of new customers with care."
     )
 
 
@@ -106,6 +108,7 @@ def _set_aside(account: pd.DataFrame) -> list[str]:
     notes = []
     for item, text in (
         (NO_CUSTOMER, "without a customer id"),
+        (KNOWN, "of customers who were there before the window, who are not new"),
         (REVERSED, "of purchases that were fully refunded, which count as no occasion"),
         (NEGATIVE, "of refunds whose purchase was not found"),
     ):

@@ -35,6 +35,8 @@ class Choices:
     collapse: Collapse
     deduplicate: bool
     currency: str | None
+    cohort: TimeUnit = TimeUnit.MONTH
+    newcomers: bool = False  # only customers of whom no row before `start` speaks
 
 
 def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) -> CustomerBase:
@@ -53,13 +55,10 @@ def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) 
 
 
 def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> CustomerBase:
-    readings, facts = check_log(source, names)
-    window = _window(choices, facts, source.what)
-    done = aggregate(source, readings, facts, window, choices)
-    _require_purchases(done, names)
+    done = prepared(source, names, choices)
+    window, opening = done.ask.window, done.opening
     repeated = duplicate_rows(done)
     frame, account = base_frame(done), reconcile(done, repeated)
-    opening = max(window.start or facts.first, facts.first)
     profiles = compress(
         frame["frequency"].to_numpy(), frame["recency"].to_numpy(), frame["T"].to_numpy()
     )
@@ -80,6 +79,15 @@ def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> Cust
     )
 
 
+def prepared(source: tables.Source, names: LogColumns, choices: Choices) -> Aggregated:
+    """The log checked and aggregated, with at least one purchase in calibration."""
+    readings, facts = check_log(source, names)
+    window = _window(choices, facts, source.what)
+    done = aggregate(source, readings, facts, window, choices)
+    _require_purchases(done, names)
+    return done
+
+
 def _holdout_length(window: Window, choices: Choices) -> float | None:
     if window.holdout_end is None:
         return None
@@ -90,17 +98,21 @@ def _holdout_length(window: Window, choices: Choices) -> float | None:
 def _window(choices: Choices, facts: LogFacts, what: str) -> Window:
     """The window of observation, or every reason why there is none."""
     first, last, start = facts.first, facts.last, choices.start
-    window = Window(start, choices.end or last, choices.holdout_end)
+    window = Window(start, choices.end or last, choices.holdout_end, choices.newcomers)
     log_runs = f"The log runs from {first} to {last}"
     problems = []
     if window.end < first:
         problems.append(
             Problem(f"end {window.end} is before the first purchase on {first}", remedy=log_runs)
         )
+    name = "acquired_from" if choices.newcomers else "start"
     if start is not None and start > min(window.end, last):
         problems.append(
-            Problem(f"start {start} is after the window or the log ends", remedy=log_runs)
+            Problem(f"{name} {start} is after the window or the log ends", remedy=log_runs)
         )
+    if start is not None and start <= first and choices.newcomers:
+        remedy = f"{log_runs}; what lies before acquired_from tells who is not new"
+        problems.append(Problem(f"acquired_from {start} leaves no run-in", remedy=remedy))
     if window.holdout_end is not None and window.holdout_end <= window.end:
         problems.append(Problem(f"holdout_end {window.holdout_end} is not after end {window.end}"))
     if window.last > date.today():
@@ -120,7 +132,20 @@ def _require_purchases(done: Aggregated, names: LogColumns) -> None:
     if window.start is not None:
         inside += f" AND CAST({time.value} AS DATE) >= DATE '{window.start}'"
     rows = done.number(f"SELECT COUNT(*) FROM {tables.LOG} WHERE {inside}")
-    if not rows:
+    new = rows
+    if window.newcomers:
+        new = done.number(
+            f"SELECT COUNT(*) FROM {tables.LOG} WHERE {inside}"
+            f" AND {customer.value} NOT IN ({done.known})"
+        )
+    if rows and not new:
+        problem = Problem(
+            f"every customer was there before {window.start}",
+            rows,
+            first_row(done.source, inside, names),
+            "Move acquired_from, or leave it out to keep old customers",
+        )
+    elif not rows:
         opening = window.start or done.facts.first
         problem = Problem(
             f"no row falls between {opening} and {window.end}",

@@ -18,6 +18,7 @@ from cxmodels.errors import CxError
 TOTAL = "log"
 NO_CUSTOMER = "set aside: no customer id"
 EARLY = "set aside: before the window"
+KNOWN = "set aside: customers acquired before the window"
 LATE = "set aside: after the window"
 DUPLICATES = "set aside: exact duplicates"
 REVERSED = "set aside: purchases fully refunded"
@@ -75,6 +76,7 @@ def _outside(done: Aggregated, repeated: int) -> list[Entry]:
     early = f"{day} < DATE '{window.start}'" if window.start else "FALSE"
     late = f"{day} > DATE '{window.last}'"
     named = f"NOT {customer.missing}"
+    inside = f"{named} AND NOT ({early}) AND NOT ({late})"
     asked = [
         (NO_CUSTOMER, customer.missing, facts.named < facts.rows, ""),
         (
@@ -82,6 +84,12 @@ def _outside(done: Aggregated, repeated: int) -> list[Entry]:
             f"{named} AND {early}",
             window.start is not None and facts.first < window.start,
             f"before {window.start}",
+        ),
+        (
+            KNOWN,
+            f"{inside} AND {customer.value} IN ({done.known})",
+            window.newcomers,
+            f"their rows from {window.start} on",
         ),
         (LATE, f"{named} AND {late}", facts.last > window.last, f"after {window.last}"),
     ]

@@ -54,11 +54,15 @@ class Fields:
 
 @dataclass(frozen=True)
 class Window:
-    """First and last days of observation; `end` closes calibration, `holdout_end` the hold-out."""
+    """First and last days of observation; `end` closes calibration, `holdout_end` the hold-out.
+
+    newcomers: customers of whom a row before `start` speaks are left out.
+    """
 
     start: date | None
     end: date
     holdout_end: date | None
+    newcomers: bool = False
 
     @property
     def last(self) -> date:
@@ -79,6 +83,7 @@ class Aggregation:
     unit: TimeUnit
     collapse: Collapse
     dialect: str = "duckdb"
+    cohort: TimeUnit = TimeUnit.MONTH
 
     @property
     def orders(self) -> bool:
@@ -122,7 +127,17 @@ def rows_sql(ask: Aggregation, source: Tree) -> exp.Select:
     )
     if window.start is not None:
         query = query.where(fill("_day >= _start", day=day, start=moment_literal(window.start)))
+        if window.newcomers:
+            known = exp.paren(known_sql(ask, source, window.start))
+            query = query.where(fill("NOT _who IN _known", who=fields.customer, known=known))
     return query
+
+
+def known_sql(ask: Aggregation, source: Tree, day: date) -> exp.Select:
+    """Customers of whom a row before `day` speaks, be it a purchase or a refund."""
+    fields = ask.fields
+    early = fill("_day < _start", day=day_of(fields.moment), start=moment_literal(day))
+    return exp.select(fields.customer.copy()).from_(source.copy()).where(fields.present, early)
 
 
 def orders_sql(ask: Aggregation, rows: str) -> Tree:
@@ -254,6 +269,17 @@ def _times(ask: Aggregation) -> tuple[Tree, Tree]:
     )
 
 
+def cohort_sql(period: TimeUnit) -> Tree:
+    """The month, quarter or year of the first occasion as text that sorts by time."""
+    if period is TimeUnit.QUARTER:
+        return fill(
+            "CONCAT(STRFTIME(CAST(first_seen AS DATE), '%Y'), '-Q',"
+            " CAST(EXTRACT(QUARTER FROM CAST(first_seen AS DATE)) AS TEXT))"
+        )
+    form = exp.Literal.string("%Y" if period is TimeUnit.YEAR else "%Y-%m")
+    return fill("STRFTIME(CAST(first_seen AS DATE), _form)", form=form)
+
+
 def summary_select(ask: Aggregation, customers: str) -> exp.Select:
     """The columns of a customer base, sorted by customer; calendar steps come before it."""
     recency, age = _times(ask)
@@ -271,7 +297,7 @@ def summary_select(ask: Aggregation, customers: str) -> exp.Select:
             fill(f"CAST({repeats} AS BIGINT) AS paid_frequency"),
             fill("CAST(first_seen AS TIMESTAMP) AS first_date"),
             fill("CAST(last_seen AS TIMESTAMP) AS last_date"),
-            fill("STRFTIME(CAST(first_seen AS DATE), '%Y-%m') AS cohort"),
+            exp.alias_(cohort_sql(ask.cohort), "cohort"),
         )
         .from_(ANCHORS if ask.unit.months else customers)
         .where("occasions > 0")

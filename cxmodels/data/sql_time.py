@@ -64,7 +64,11 @@ def period_of(moment: Tree, collapse: Collapse, dialect: str) -> Tree:
         return day_of(moment)
     clock = collapse is Collapse.HOUR
     inner = exp.cast(moment.copy(), "timestamp") if clock else day_of(moment)
-    unit = collapse.value.upper()
+    return opening_sql(inner, collapse.value.upper(), clock, dialect)
+
+
+def opening_sql(inner: Tree, unit: str, clock: bool, dialect: str) -> Tree:
+    """The opening of the unit that holds a moment; weeks begin on Monday."""
     if dialect == "bigquery":
         node = exp.DatetimeTrunc if clock else exp.DateTrunc
         return node(this=inner, unit=exp.var({"WEEK": "ISOWEEK"}.get(unit, unit)))

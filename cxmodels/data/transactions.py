@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+from cxmodels.data.periods import calendar_period
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Collapse, TimeUnit
 from cxmodels.errors import OptionError
@@ -37,6 +38,8 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     start: str | date | None = None,
     end: str | date | None = None,
     holdout_end: str | date | None = None,
+    acquired_from: str | date | None = None,
+    cohort: str | TimeUnit = "month",
     collapse: str | Collapse = "day",
     timezone: str | None = None,
     time_format: str | None = None,
@@ -55,7 +58,15 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     customer's occasion.
     unit: hour, day, week, month, quarter or year (the last three by the calendar).
     start, end, holdout_end: first day, last day of calibration and last day of the hold-out, each
-    included. By default all of the log is calibration.
+    included. By default all of the log is calibration. Rows before start are not read: a customer
+    who bought before it stays, and counts as acquired at the first purchase after it (a note says
+    how many; such left-truncated histories bias dropout and the value of new customers).
+    acquired_from: in place of start, keeps only customers acquired from this day on. The log before
+    it is a run-in that tells who is not new: whoever a row of it names, a refund included, is left
+    out with all rows, counted in the reconciliation. Make the run-in as long as most customers
+    take to come back.
+    cohort: the period of the first purchase that labels a customer: "month" (2024-03), "quarter"
+    (2024-Q1) or "year" (2024); text whose alphabetical order is that of time.
     collapse: what counts as one occasion: "day", "hour", "week", "month", or "none" (rows of the
     same time stamp only).
     timezone: where days are counted, needed for instants such as "2024-05-01T23:30:00Z".
@@ -83,14 +94,17 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     names = LogColumns(
         customer, time, amount, order, covariate_names(covariates), time_format, timezone
     )
+    first, newcomers = opening_day(start, acquired_from)
     choices = Choices(
-        start=day("start", start),
+        start=first,
         end=day("end", end),
         holdout_end=day("holdout_end", holdout_end),
         unit=TimeUnit.parse(unit),
         collapse=Collapse.parse(collapse),
         deduplicate=duplicates == "drop",
         currency=currency,
+        cohort=calendar_period(cohort, "cohort", ("month", "quarter", "year")),
+        newcomers=newcomers,
     )
     if choices.holdout_end is not None and choices.end is None:
         raise OptionError("holdout_end needs end, the last day of calibration")
@@ -104,6 +118,20 @@ def covariate_names(covariates: Iterable[str]) -> tuple[str, ...]:
     if taken:
         raise OptionError(f"covariate {taken[0]!r} has the name of a column of the base; rename it")
     return names
+
+
+def opening_day(
+    start: str | date | None, acquired_from: str | date | None
+) -> tuple[date | None, bool]:
+    """The first day of the window, and whether only customers acquired since then are kept."""
+    if start is not None and acquired_from is not None:
+        raise OptionError(
+            "start and acquired_from both say where the window opens: start keeps customers who "
+            "bought before, acquired_from leaves them out; give one"
+        )
+    if acquired_from is not None:
+        return day("acquired_from", acquired_from), True
+    return day("start", start), False
 
 
 def day(name: str, value: str | date | None) -> date | None:

@@ -1,17 +1,17 @@
 """The aggregation of sql.py put together as one query with named steps, in any dialect."""
 
 from dataclasses import dataclass
-from datetime import date
 
 from sqlglot import exp
 
-from cxmodels.data import sql
+from cxmodels.data import cohort_sql, sql
 from cxmodels.data.sql_time import Tree, fill
 from cxmodels.data.units import Collapse, TimeUnit
 from cxmodels.errors import OptionError
 
 ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
 KEPT, CUSTOMERS, VALUES = "cxmodels_kept", "cxmodels_customers", "cxmodels_covariates"
+PANEL = "cxmodels_panel"
 
 
 @dataclass(frozen=True)
@@ -27,32 +27,51 @@ class Columns:
     time_format: str | None
 
 
-def query(
-    columns: Columns,
-    table: str,
-    days: tuple[date | None, date, date | None],
-    unit: TimeUnit,
-    collapse: Collapse,
-    dialect: str,
-) -> str:
+@dataclass(frozen=True)
+class Counting:
+    """How the log is counted, and in which dialect the query is written."""
+
+    unit: TimeUnit
+    collapse: Collapse
+    cohort: TimeUnit
+    dialect: str
+
+
+def query(columns: Columns, table: str, window: sql.Window, how: Counting) -> str:
     """One row per customer, as one statement."""
-    start, end, holdout_end = days
-    if holdout_end is not None and holdout_end <= end:
-        raise OptionError(f"holdout_end {holdout_end} is not after end {end}")
-    ask = sql.Aggregation(
-        _fields(columns, dialect), sql.Window(start, end, holdout_end), unit, collapse, dialect
-    )
+    ask, steps = _customers(columns, table, window, how)
+    steps.update(sql.calendar_steps(ask, CUSTOMERS))
+    final = sql.summary_select(ask, CUSTOMERS)
+    if columns.covariates:
+        steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
+        final = _with_covariates(final, columns.covariates)
+    return _joined(steps, final, how.dialect)
+
+
+def cohort_query(columns: Columns, table: str, window: sql.Window, how: Counting) -> str:
+    """One row per cohort and period, as one statement."""
+    ask, steps = _customers(columns, table, window, how)
+    steps[PANEL] = cohort_sql.panel_sql(ask, how.cohort, window.start, KEPT, CUSTOMERS)
+    return _joined(steps, cohort_sql.cells_sql(PANEL), how.dialect)
+
+
+def _customers(
+    columns: Columns, table: str, window: sql.Window, how: Counting
+) -> tuple[sql.Aggregation, dict[str, Tree]]:
+    """The question, and the steps from the log to one row per customer."""
+    fields = _fields(columns, how.dialect)
+    ask = sql.Aggregation(fields, window, how.unit, how.collapse, how.dialect, how.cohort)
     steps: dict[str, Tree] = {ROWS: sql.rows_sql(ask, _table(table))}
     if ask.orders:
         steps[ORDERS] = sql.orders_sql(ask, ROWS)
     steps[OCCASIONS] = sql.occasions_sql(ask, ROWS, ORDERS)
     steps[KEPT] = sql.kept_sql(OCCASIONS)
     steps[CUSTOMERS] = sql.customers_sql(ask, KEPT)
-    steps.update(sql.calendar_steps(ask, CUSTOMERS))
-    final = sql.summary_select(ask, CUSTOMERS)
-    if columns.covariates:
-        steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
-        final = _with_covariates(final, columns.covariates)
+    return ask, steps
+
+
+def _joined(steps: dict[str, Tree], final: exp.Select, dialect: str) -> str:
+    """The steps and the query that reads them as one statement."""
     for name, step in steps.items():
         final = final.with_(name, as_=step)
     return str(final.sql(dialect, pretty=True))

@@ -43,6 +43,7 @@ def base_of(config: Config, window: Window) -> CustomerBase:
         timezone=source.timezone,
         unit=base.unit,
         start=base.start,
+        acquired_from=base.acquired_from,
         end=(base.holdout_end or base.end) if whole else base.end,
         holdout_end=None if whole else base.holdout_end,
         collapse=base.collapse,

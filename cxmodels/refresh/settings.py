@@ -154,6 +154,7 @@ class Base(Section):
     start: Day | None = None
     end: Day | None = None
     holdout_end: Day | None = None
+    acquired_from: Day | None = None
     collapse: Literal["none", "hour", "day", "week", "month"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
 
@@ -161,7 +162,10 @@ class Base(Section):
     def _in_order(self) -> Self:
         if self.holdout_end is not None and self.end is None:
             raise ValueError("has a holdout_end but no end: say where the calibration ends")
-        named = [(key, getattr(self, key)) for key in ("start", "end", "holdout_end")]
+        if self.start is not None and self.acquired_from is not None:
+            raise ValueError("has start and acquired_from, which both open the window: give one")
+        keys = ("start", "acquired_from", "end", "holdout_end")
+        named = [(key, getattr(self, key)) for key in keys]
         given = [(key, day) for key, day in named if day is not None]
         for (first, day), (second, later) in pairwise(given):
             if later <= day:

@@ -4,6 +4,8 @@ A chart shows itself in a notebook; `document.Chart.of(chart)` puts it into a re
 """
 
 from cxmodels.reports.labels import Labels
+from cxmodels.reports.plots_audit import cohort_chart, cohort_heatmap, decile_bars
+from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
 from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
 from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
 from cxmodels.reports.plots_parameters import parameter_posterior
@@ -12,6 +14,9 @@ from cxmodels.reports.plots_value import equity_sources, lorenz_curve
 
 __all__ = [
     "Labels",
+    "cohort_chart",
+    "cohort_heatmap",
+    "decile_bars",
     "equity_sources",
     "frequency_histogram",
     "holdout_conditional",
@@ -19,6 +24,8 @@ __all__ = [
     "lorenz_curve",
     "parameter_posterior",
     "recency_frequency_heatmap",
+    "second_purchase_curve",
     "tracking_cumulative",
     "tracking_weekly",
+    "two_period_flow",
 ]

@@ -33,7 +33,7 @@ _CUSTOMERS = (
     Column("paid_frequency", "repeat occasions with an amount above 0", COUNT),
     Column("first_date", "first occasion", DATE),
     Column("last_date", "last occasion inside the window", DATE),
-    Column("cohort", "month of the first occasion", TEXT),
+    Column("cohort", "month, quarter or year of the first occasion; sorts by time", TEXT),
     Column("holdout_frequency", "occasions in the hold-out", COUNT),
     Column("holdout_amount", "amount bought in the hold-out", MONEY),
 )
@@ -45,7 +45,7 @@ _RECONCILIATION = (
     Column("note", "what to know about the row, in words", TEXT),
 )
 _TRACKING = (
-    Column("period", "number of the period, from 1", COUNT),
+    Column("period", "the period: its number from 1 in tracking, else its calendar name", COUNT),
     Column("period_start", "first day of the period", DATE),
     Column("period_end", "last day of the period", DATE),
     Column("part", "calibration or hold-out", TEXT),
@@ -108,6 +108,50 @@ _VALUES = (
     Column("value_share", "share of value they hold", SHARE),
 )
 
+_AUDIT = (
+    Column("age", "periods since the period of acquisition, which is 0", COUNT),
+    Column("active_customers", "customers with an occasion in the period", COUNT),
+    Column("new_customers", "customers whose first occasion lies in the period", COUNT),
+    Column("orders", "occasions, as the door counts them: by default a customer's day", COUNT),
+    Column("revenue", "amount of the orders, refunds netted", MONEY),
+    Column("complete", "whether the window holds the whole period", TEXT),
+    Column("n", "how many customers stand behind the row", COUNT),
+    Column("basis", "census: all counted; or estimate, and how its interval is made", TEXT),
+    Column("quantile", "share of customers who lie at the value or below", SHARE),
+    Column("decile", "tenth of the customers by revenue, 1 the largest", COUNT),
+    Column("orders_per_customer", "orders per active customer", "orders per customer"),
+    Column("value_per_order", "revenue per order", MONEY),
+    Column("revenue_per_customer", "revenue per active customer", MONEY),
+    Column("revenue_share", "share of the revenue of all", SHARE),
+    Column("least", "smallest revenue of a customer of the row", MONEY),
+    Column("most", "largest revenue of a customer of the row", MONEY),
+    Column("orders_before", "orders in the earlier period", COUNT),
+    Column("orders_after", "orders in the later period", COUNT),
+    Column("revenue_before", "revenue in the earlier period", MONEY),
+    Column("revenue_after", "revenue in the later period", MONEY),
+    Column("change", "revenue gained from the earlier period to the later", MONEY),
+    Column("driver", "what changed: customers, orders per customer, value per order", TEXT),
+    Column("before", "the driver in the earlier period", MIXED),
+    Column("after", "the driver in the later period", MIXED),
+    Column("stayed_share", "share of the earlier period's customers who bought again", SHARE),
+    Column("active_share", "active customers per customer acquired; 1 at age 0", SHARE),
+    Column("active_share_lower", "lower end of the interval of the active share", SHARE),
+    Column("active_share_upper", "upper end of the interval of the active share", SHARE),
+    Column("revenue_per_acquired", "revenue per customer acquired", MONEY),
+    Column("cumulative_per_acquired", "revenue so far per customer acquired", MONEY),
+    Column("days", "days since the first occasion", "days"),
+    Column("at_risk", "customers followed so far without a second occasion", COUNT),
+    Column("events", "customers whose second occasion is on this day", COUNT),
+    Column("revenue_new", "revenue of customers acquired in the period", MONEY),
+    Column("new_revenue_share", "share of revenue from customers acquired in the period", SHARE),
+    Column("growth", "change relative to the row before, whole periods only", SHARE),
+    Column("revenue_first_period", "revenue in the period of acquisition", MONEY),
+    Column("revenue_last_period", "revenue in the last period of the window", MONEY),
+    Column("returned_share", "share that bought again so far; the young had less time", SHARE),
+    Column("returned_share_lower", "lower end of the interval of the returned share", SHARE),
+    Column("returned_share_upper", "upper end of the interval of the returned share", SHARE),
+)
+
 GLOSSARY = {
     column.name: column
     for column in (
@@ -117,6 +161,7 @@ GLOSSARY = {
         *_ESTIMATES,
         *_PREDICTIONS,
         *_VALUES,
+        *_AUDIT,
     )
 }
 

@@ -20,7 +20,14 @@ def tables():
     )
     fit, spend = cx.BGNBD().fit(base), cx.GammaGamma().fit(base)
     value = cx.lifetime_value(fit, spend, base, horizon="12M", discount_rate=0.1, draws=50)
-    return {
+    columns = {"customer": "customer_id", "time": "date", "amount": "amount"}
+    audit = cx.audit(log, period="month", **columns)
+    lenses = {
+        f"{lens.title}, {name}": table
+        for lens in audit.lenses
+        for name, table in lens.tables().items()
+    }
+    return lenses | {
         "base": base.table,
         "reconciliation": base.reconciliation,
         "tracking of the base": base.tracking,

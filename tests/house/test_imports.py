@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PLANTED = {
     "upwards": ("numerics/special.py", "from cxmodels.data import units"),
     "to a sister": ("purchases/maps.py", "from cxmodels.spend import gamma_gamma"),
+    "to a stranger": ("measures/figures.py", "from cxmodels.purchases import maps"),
     "to the command": ("likelihood/fit.py", "import cxmodels.cli"),
     "from reports": ("reports/theme.py", "from cxmodels.value import equity"),
     "from errors": ("errors.py", "from cxmodels.results import draws"),

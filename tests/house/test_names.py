@@ -4,7 +4,9 @@ import cxmodels as cx
 
 FACE = {
     "AveragedValue",
+    "Audit",
     "BGNBD",
+    "CohortTable",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -21,6 +23,9 @@ FACE = {
     "Value",
     "__version__",
     "average_value",
+    "audit",
+    "cohort_sql",
+    "cohort_table",
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",

@@ -64,6 +64,15 @@ def test_dates_as_toml_dates_or_text_and_no_end_to_the_horizon(tmp_path: Path) -
     assert config.value.span is None
 
 
+def test_a_window_opens_once(tmp_path: Path) -> None:
+    run_in = LEAST + "[base]\nacquired_from = 1997-02-01\nend = 1997-09-30\n"
+    assert read_config(_write(tmp_path, run_in)).base.acquired_from == date(1997, 2, 1)
+    both = _complaint(tmp_path, run_in + "start = 1997-01-01\n")
+    assert "has start and acquired_from, which both open the window: give one" in both
+    late = _complaint(tmp_path, run_in.replace("1997-09-30", "1997-01-30"))
+    assert "which is not after acquired_from 1997-02-01" in late
+
+
 def test_every_problem_is_listed_in_one_line_each(tmp_path: Path) -> None:
     text = """
 kpi = 3
