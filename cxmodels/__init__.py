@@ -10,6 +10,7 @@ from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.maps import recency_frequency_map
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BGNBD",
+    "MBGNBD",
     "CustomerBase",
     "CxError",
     "DataError",

@@ -7,10 +7,12 @@ from typing import Any
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
 from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.spend.fitted import FittedSpend, read_spend
 
-FAMILIES = {"BGNBD": BGNBD}
+FAMILIES: dict[str, type[PurchaseFamily]] = {"BGNBD": BGNBD, "MBGNBD": MBGNBD}
 
 
 def load(path: str | Path) -> FittedPurchases | FittedSpend:

@@ -11,6 +11,7 @@ FACE = {
     "FittedPurchases",
     "FittedSpend",
     "GammaGamma",
+    "MBGNBD",
     "NormalPrior",
     "OptionError",
     "Value",

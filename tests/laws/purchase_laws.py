@@ -53,9 +53,14 @@ def pmf_is_a_distribution(family: PurchaseFamily) -> None:
 def nothing_happens_in_no_time(family: PurchaseFamily) -> None:
     zero = np.float64(0.0)
     for theta in thetas(family):
-        assert family.expected_purchases(theta, zero) == 0.0
-        assert abs(family.survival(theta, zero) - 1.0) < 1e-14
-        assert family.log_pmf(theta, np.arange(3), zero).tolist() == [0.0, -np.inf, -np.inf]
+        here = family.alive(theta, zero, zero, zero)
+        for customer in (theta, here):
+            assert family.expected_purchases(customer, zero) == 0.0
+            pmf = np.exp(family.log_pmf(customer, np.arange(3), zero))
+            assert np.abs(pmf - [1.0, 0.0, 0.0]).max() < 1e-14
+        assert abs(family.survival(here, zero) - 1.0) < 1e-14
+        at_once = family.p_alive(theta, zero, zero, zero)  # below 1 where a first purchase may end
+        assert abs(family.survival(theta, zero) - at_once) < 1e-14
         paths = family.simulate(theta[None, :], zero, np.random.default_rng(1))
         assert paths.count.tolist() == [0]
 

@@ -7,9 +7,10 @@ import pytest
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from tests.laws.purchase_laws import LAWS, histories
 
-FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(),)
+FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(), MBGNBD())
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
