@@ -35,6 +35,7 @@ class Choices:
     collapse: Collapse
     deduplicate: bool
     currency: str | None
+    regularity: bool = False
 
 
 def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) -> CustomerBase:

@@ -26,6 +26,7 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
     timezone: str | None = None,
     time_format: str | None = None,
     covariates: Iterable[str] = (),
+    regularity: bool = False,
 ) -> str:
     """The summary of a log as one SQL query, for people whose log lives in a warehouse.
 
@@ -50,5 +51,9 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
     )
     days = (day("start", start), closing, day("holdout_end", holdout_end))
     return warehouse.query(
-        columns, table, days, TimeUnit.parse(unit), Collapse.parse(collapse), dialect
+        columns,
+        table,
+        days,
+        warehouse.Asked(TimeUnit.parse(unit), Collapse.parse(collapse), regularity),
+        dialect,
     )

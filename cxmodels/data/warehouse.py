@@ -12,6 +12,16 @@ from cxmodels.errors import OptionError
 
 ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
 KEPT, CUSTOMERS, VALUES = "cxmodels_kept", "cxmodels_customers", "cxmodels_covariates"
+INTERVALS = "cxmodels_intervals"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Unit of time, what one occasion is, and whether the logs of intervals are wanted."""
+
+    unit: TimeUnit
+    collapse: Collapse
+    regularity: bool
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,7 @@ def query(
     columns: Columns,
     table: str,
     days: tuple[date | None, date, date | None],
-    unit: TimeUnit,
-    collapse: Collapse,
+    asked: Asked,
     dialect: str,
 ) -> str:
     """One row per customer, as one statement."""
@@ -40,7 +49,12 @@ def query(
     if holdout_end is not None and holdout_end <= end:
         raise OptionError(f"holdout_end {holdout_end} is not after end {end}")
     ask = sql.Aggregation(
-        _fields(columns, dialect), sql.Window(start, end, holdout_end), unit, collapse, dialect
+        _fields(columns, dialect),
+        sql.Window(start, end, holdout_end),
+        asked.unit,
+        asked.collapse,
+        dialect,
+        asked.regularity,
     )
     steps: dict[str, Tree] = {ROWS: sql.rows_sql(ask, _table(table))}
     if ask.orders:
@@ -50,12 +64,26 @@ def query(
     steps[CUSTOMERS] = sql.customers_sql(ask, KEPT)
     steps.update(sql.calendar_steps(ask, CUSTOMERS))
     final = sql.summary_select(ask, CUSTOMERS)
+    if ask.regularity:
+        steps[INTERVALS] = sql.intervals_sql(ask, KEPT)
+        final = _with_intervals(final)
     if columns.covariates:
         steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
         final = _with_covariates(final, columns.covariates)
     for name, step in steps.items():
         final = final.with_(name, as_=step)
     return str(final.sql(dialect, pretty=True))
+
+
+def _with_intervals(final: exp.Select) -> exp.Select:
+    """The summary beside the sums of logs of intervals (0 without a repeat occasion) and shares."""
+    inner = final.copy()
+    inner.set("order", None)
+    value = fill(f"COALESCE({INTERVALS}.log_interval_sum, 0) AS log_interval_sum")
+    share = exp.column("interval_share", table=INTERVALS)
+    whole = exp.select("base.*", value, share).from_(inner.subquery("base"))
+    on = fill(f"{INTERVALS}.customer_id = base.customer_id")
+    return whole.join(INTERVALS, on=on, join_type="left").order_by("base.customer_id")
 
 
 def _with_covariates(final: exp.Select, names: tuple[str, ...]) -> exp.Select:
