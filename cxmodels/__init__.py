@@ -7,10 +7,12 @@ from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.maps import recency_frequency_map
 from cxmodels.purchases.mbg_nbd import MBGNBD
+from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
@@ -22,7 +24,9 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
     "MBGNBD",
     "CustomerBase",
     "CxError",
@@ -45,6 +49,7 @@ __all__ = [
     "lifetime_value",
     "load",
     "recency_frequency_map",
+    "regularity",
     "samples",
     "summary_sql",
     "tracking",

@@ -29,6 +29,7 @@ class HistoriesObjective:
     profiles: Profiles
     starting: Callable[[Profiles], Floats]
     scales: Floats
+    constant: float = 0.0  # of the log likelihood, without parameters
 
     @classmethod
     def of(
@@ -74,7 +75,7 @@ class HistoriesObjective:
             return self.family.log_likelihood(flat[:, None, :], *past) @ seen.weight[part]
 
         found = np.sum(_threaded(work, seen.T.size, CELLS // len(flat)), axis=0)
-        return np.asarray(found).reshape(theta.shape[:-1])
+        return np.asarray(self.constant + found).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
         """Value, gradient (k,) and Hessian (k, k) at theta (k,)."""
@@ -87,7 +88,7 @@ class HistoriesObjective:
 
         parts = _threaded(work, seen.T.size, CELLS // 8)
         value, gradient, hessian = (sum(items) for items in zip(*parts, strict=True))
-        return Derivatives(value, gradient, hessian)
+        return Derivatives(self.constant + value, gradient, hessian)
 
 
 Result = TypeVar("Result")

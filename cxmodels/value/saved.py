@@ -6,13 +6,19 @@ from typing import Any
 
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
 from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.spend.fitted import FittedSpend, read_spend
 
-FAMILIES: dict[str, type[PurchaseFamily]] = {"BGNBD": BGNBD, "MBGNBD": MBGNBD}
+FAMILIES: dict[str, type[PurchaseFamily]] = {
+    "BGCNBD": BGCNBD,
+    "BGNBD": BGNBD,
+    "MBGCNBD": MBGCNBD,
+    "MBGNBD": MBGNBD,
+}
 
 
 def load(path: str | Path) -> FittedPurchases | FittedSpend:
@@ -27,7 +33,7 @@ def load(path: str | Path) -> FittedPurchases | FittedSpend:
         try:
             if stored["kind"] == "spend":
                 return read_spend(stored)
-            return read_purchases(FAMILIES[stored["family"]](), stored)
+            return read_purchases(FAMILIES[stored["family"]](**stored.get("choices", {})), stored)
         except (KeyError, TypeError, ValueError) as error:
             problem = Problem(f"a part of the model is missing or broken: {error}")
     raise DataError(source.name, [problem])

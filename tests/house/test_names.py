@@ -3,6 +3,7 @@
 import cxmodels as cx
 
 FACE = {
+    "BGCNBD",
     "BGNBD",
     "CustomerBase",
     "CxError",
@@ -11,6 +12,7 @@ FACE = {
     "FittedPurchases",
     "FittedSpend",
     "GammaGamma",
+    "MBGCNBD",
     "MBGNBD",
     "NormalPrior",
     "OptionError",
@@ -26,6 +28,7 @@ FACE = {
     "lifetime_value",
     "load",
     "recency_frequency_map",
+    "regularity",
     "samples",
     "summary_sql",
     "tracking",

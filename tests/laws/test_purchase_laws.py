@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from cxmodels.data.summaries import CustomerBase
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.mbg_nbd import MBGNBD
 from tests.laws.purchase_laws import LAWS, histories
 
-FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(), MBGNBD())
+FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(), MBGNBD(), BGCNBD(k=3), MBGCNBD(k=2))
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
