@@ -9,12 +9,15 @@ from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.measures.audit import Audit, audit
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.maps import recency_frequency_map
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
+from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
@@ -29,7 +32,10 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
+    "MBGNBD",
     "NBD",
     "Audit",
     "AveragedValue",
@@ -63,6 +69,7 @@ __all__ = [
     "lifetime_value",
     "load",
     "recency_frequency_map",
+    "regularity",
     "samples",
     "select",
     "summary_sql",

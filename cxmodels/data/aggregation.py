@@ -95,7 +95,14 @@ def aggregate(
 ) -> Aggregated:
     """Occasions and customers, stored on the log's connection."""
     fields = fields_of(readings)
-    ask = sql.Aggregation(fields, window, choices.unit, choices.collapse, cohort=choices.cohort)
+    ask = sql.Aggregation(
+        fields,
+        window,
+        choices.unit,
+        choices.collapse,
+        cohort=choices.cohort,
+        regularity=choices.regularity,
+    )
     run = source.connection
     log = LOG
     if choices.deduplicate:
@@ -120,6 +127,13 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
     for name, step in sql.calendar_steps(done.ask, CUSTOMERS).items():
         query = query.with_(name, as_=step)
     frame = done.frame(query.sql("duckdb"))
+    if done.ask.regularity:
+        found = done.frame(sql.intervals_sql(done.ask, KEPT).sql("duckdb"))
+        found = found.set_index("customer_id").reindex(frame["customer_id"]).astype("float64")
+        after = frame.columns.tolist().index("paid_frequency") + 1
+        logs = found["log_interval_sum"].fillna(0.0).to_numpy()
+        frame.insert(after, "log_interval_sum", logs)
+        frame.insert(after + 1, "interval_share", found["interval_share"].to_numpy())
     if done.ask.fields.covariates:
         values = done.frame(sql.covariates_sql(done.ask, ROWS, CUSTOMERS).sql("duckdb")).set_index(
             "customer_id"

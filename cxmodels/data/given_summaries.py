@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from cxmodels.data.summaries import CustomerBase
 
 REQUIRED = ("frequency", "recency", "T")
-MEASURES = ("monetary_value", "paid_frequency", "holdout_frequency", "holdout_amount")
+INTERVALS, SHARE = "log_interval_sum", "interval_share"
+MEASURES = (
+    "monetary_value", "paid_frequency", "holdout_frequency", "holdout_amount", INTERVALS, SHARE,
+)  # fmt: skip
 DATES = ("first_date", "last_date", "cohort")
 
 
@@ -138,6 +141,13 @@ def _rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]
     )
     yield from _history_rules(table, numbers)
     yield from _money_rules(numbers)
+    if INTERVALS in numbers:
+        yield from _interval_rules(numbers)
+    if SHARE in numbers:
+        share = numbers[SHARE]
+        with np.errstate(invalid="ignore"):  # NaN: fewer than two intervals
+            outside = (share <= 0) | (share >= 1) | (~np.isnan(share) & (numbers["frequency"] < 2))
+        yield _Rule(f"{SHARE} is not between 0 and 1, or given below two intervals", outside)
 
 
 def _history_rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]:
@@ -172,6 +182,20 @@ def _history_rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterato
             "recency is above 0 with frequency 0",
             (x == 0) & (t_x > 0),
             "Without a repeat purchase the last purchase is the first",
+        )
+
+
+def _interval_rules(numbers: dict[str, Floats]) -> Iterator[_Rule]:
+    """x intervals that add up to t_x have logs that sum to x log(t_x / x) at most."""
+    x, t_x, logs = numbers["frequency"], numbers["recency"], numbers[INTERVALS]
+    yield _Rule(f"{INTERVALS} is missing or infinite", ~np.isfinite(logs))
+    with np.errstate(all="ignore"):  # what is not finite is reported above
+        yield _Rule(f"{INTERVALS} is not 0 with frequency 0", (x == 0) & (logs != 0))
+        most = np.where(x > 0, x * np.log(t_x / np.maximum(x, 1)), 0.0)
+        yield _Rule(
+            f"{INTERVALS} is larger than intervals that add up to recency allow",
+            (x > 0) & (logs > most + 1e-6 * (1.0 + np.abs(most))),
+            "Sum the natural logs of the intervals between purchases, in the unit of recency",
         )
 
 
@@ -237,6 +261,9 @@ def _tidy(
             "paid_frequency": paid.astype(np.int64),
         }
     )
+    for name in (INTERVALS, SHARE):
+        if name in numbers:
+            tidy[name] = numbers[name]
     for name in (*DATES, *covariates):
         if name in table:
             tidy[name] = table[name]

@@ -37,6 +37,7 @@ class Choices:
     currency: str | None
     cohort: TimeUnit = TimeUnit.MONTH
     newcomers: bool = False  # only customers of whom no row before `start` speaks
+    regularity: bool = False
 
 
 def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) -> CustomerBase:

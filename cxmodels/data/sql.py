@@ -9,6 +9,7 @@ orders     (only with order ids) each order netted at its first date
 occasions  customer_id, happened, net, lines (log rows), refunds (negative parts)
 kept       occasions that count: net above 0, or 0 without any refund
 customers  one row per customer: counts, first and last occasion, sums
+intervals  (only if asked) the logs of a customer's intervals between occasions, summed
 summary    frequency, recency, T, monetary_value and the rest
 """
 
@@ -84,6 +85,7 @@ class Aggregation:
     collapse: Collapse
     dialect: str = "duckdb"
     cohort: TimeUnit = TimeUnit.MONTH
+    regularity: bool = False  # whether the logs of intervals are summed
 
     @property
     def orders(self) -> bool:
@@ -213,6 +215,37 @@ def _within(function: str, what: str, condition: str) -> str:
     if condition == "TRUE":
         return f"{function}({what})"
     return f"{function}(CASE WHEN {condition} THEN {what} END)"
+
+
+def intervals_sql(ask: Aggregation, kept: str) -> Tree:
+    """log_interval_sum and interval_share of each customer with a repeat occasion in calibration.
+
+    In the base's unit, a calendar unit taken at its mean length: only ratios of intervals matter
+    to regularity. The share is that of the last but one interval in the sum of the last two.
+    """
+    counted = TimeUnit.DAY if ask.unit.months else ask.unit
+    size = 365.2425 / ask.unit.per_year if ask.unit.months else 1.0
+    before, earlier, happened = (exp.column(name) for name in ("before", "earlier", "happened"))
+
+    def gap(start: Tree, stop: Tree) -> Tree:
+        return elapsed_sql(start, stop, counted, ask.collapse.has_clock, ask.dialect)
+
+    return fill(
+        "SELECT customer_id, SUM(LN((_gap) / (_size))) AS log_interval_sum,"
+        " MAX(CASE WHEN from_last = 1 AND NOT before IS NULL THEN (_first) / (_two) END)"
+        " AS interval_share FROM (SELECT customer_id, happened,"
+        " LAG(happened) OVER (PARTITION BY customer_id ORDER BY happened) AS earlier,"
+        " LAG(happened, 2) OVER (PARTITION BY customer_id ORDER BY happened) AS before,"
+        " ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY happened DESC) AS from_last"
+        " FROM _kept WHERE happened < _after"
+        ") AS pairs WHERE NOT earlier IS NULL GROUP BY customer_id",
+        gap=gap(earlier, happened),
+        first=gap(before, earlier),
+        two=gap(before, happened),
+        size=exp.cast(exp.Literal.number(size), "double"),
+        kept=exp.to_table(kept),
+        after=ask.after,
+    )
 
 
 def covariates_sql(ask: Aggregation, rows: str, customers: str) -> exp.Select:

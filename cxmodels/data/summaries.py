@@ -26,8 +26,9 @@ class CustomerBase:
     """One row per customer, made by `customer_base` or `CustomerBase.from_summary`.
 
     table: customer_id, frequency, recency, T, monetary_value (mean of paid repeat occasions, NaN
-    where there is none), paid_frequency, first_date, last_date, cohort, covariates, and with a
-    hold-out holdout_frequency and holdout_amount; sorted by customer_id.
+    where there is none), paid_frequency, log_interval_sum and interval_share if asked for,
+    first_date, last_date, cohort, covariates, and with a hold-out holdout_frequency and
+    holdout_amount; sorted by customer_id.
     reconciliation: item, rows, customers, amount, note; ties the log's revenue to the base's.
     tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
     notes: what a reader should know before trusting a fit, in words.
@@ -102,7 +103,8 @@ class CustomerBase:
         frame: any tabular object or path with the columns frequency (repeat occasions), recency
         (first to last purchase) and T (first purchase to end of observation), in `unit`; and, where
         known, customer_id (else the index), monetary_value, paid_frequency, holdout_frequency,
-        holdout_amount. A monetary_value of 0 or NaN says that no repeat occasion was paid.
+        holdout_amount, log_interval_sum (natural logs of the intervals between purchases, summed)
+        and interval_share. A monetary_value of 0 or NaN says that no repeat occasion was paid.
         end: last day of observation; needed only for horizons in calendar months.
         Raises DataError with every problem of the table, OptionError on an unknown unit.
 

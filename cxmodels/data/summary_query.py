@@ -33,6 +33,7 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
     timezone: str | None = None,
     time_format: str | None = None,
     covariates: Iterable[str] = (),
+    regularity: bool = False,
 ) -> str:
     """The summary of a log as one SQL query, for people whose log lives in a warehouse.
 
@@ -57,6 +58,7 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
         Collapse.parse(collapse),
         calendar_period(cohort, "cohort", ("month", "quarter", "year")),
         dialect,
+        regularity,
     )
     return warehouse.query(columns, table, window, how)
 

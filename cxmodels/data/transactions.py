@@ -19,6 +19,8 @@ BASE_COLUMNS = (
     "T",
     "monetary_value",
     "paid_frequency",
+    "log_interval_sum",
+    "interval_share",
     "first_date",
     "last_date",
     "cohort",
@@ -47,6 +49,7 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     duplicates: str = "keep",
     table: str | None = None,
     currency: str | None = None,
+    regularity: bool = False,
 ) -> CustomerBase:
     """One row per customer from a transaction log.
 
@@ -74,6 +77,9 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     covariates: columns kept per customer, with their value at the first purchase.
     duplicates: "keep" counts rows that repeat another in every column; "drop" leaves them out.
     currency: a label for amounts, such as "USD".
+    regularity: adds log_interval_sum, the natural logs of a customer's intervals between occasions
+    in calibration, summed (0 without a repeat occasion), and interval_share, the last but one
+    interval over the sum of the last two: what BGCNBD, MBGCNBD and `regularity` learn k from.
 
     Raises DataError with every problem of the log, OptionError for a choice that does not exist.
 
@@ -105,6 +111,7 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
         currency=currency,
         cohort=calendar_period(cohort, "cohort", ("month", "quarter", "year")),
         newcomers=newcomers,
+        regularity=regularity,
     )
     if choices.holdout_end is not None and choices.end is None:
         raise OptionError("holdout_end needs end, the last day of calibration")

@@ -11,7 +11,7 @@ from cxmodels.errors import OptionError
 
 ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
 KEPT, CUSTOMERS, VALUES = "cxmodels_kept", "cxmodels_customers", "cxmodels_covariates"
-PANEL = "cxmodels_panel"
+PANEL, INTERVALS = "cxmodels_panel", "cxmodels_intervals"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Counting:
     collapse: Collapse
     cohort: TimeUnit
     dialect: str
+    regularity: bool = False  # whether the logs of intervals are summed
 
 
 def query(columns: Columns, table: str, window: sql.Window, how: Counting) -> str:
@@ -42,6 +43,9 @@ def query(columns: Columns, table: str, window: sql.Window, how: Counting) -> st
     ask, steps = _customers(columns, table, window, how)
     steps.update(sql.calendar_steps(ask, CUSTOMERS))
     final = sql.summary_select(ask, CUSTOMERS)
+    if ask.regularity:
+        steps[INTERVALS] = sql.intervals_sql(ask, KEPT)
+        final = _with_intervals(final)
     if columns.covariates:
         steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
         final = _with_covariates(final, columns.covariates)
@@ -59,8 +63,15 @@ def _customers(
     columns: Columns, table: str, window: sql.Window, how: Counting
 ) -> tuple[sql.Aggregation, dict[str, Tree]]:
     """The question, and the steps from the log to one row per customer."""
-    fields = _fields(columns, how.dialect)
-    ask = sql.Aggregation(fields, window, how.unit, how.collapse, how.dialect, how.cohort)
+    ask = sql.Aggregation(
+        _fields(columns, how.dialect),
+        window,
+        how.unit,
+        how.collapse,
+        how.dialect,
+        how.cohort,
+        how.regularity,
+    )
     steps: dict[str, Tree] = {ROWS: sql.rows_sql(ask, _table(table))}
     if ask.orders:
         steps[ORDERS] = sql.orders_sql(ask, ROWS)
@@ -75,6 +86,17 @@ def _joined(steps: dict[str, Tree], final: exp.Select, dialect: str) -> str:
     for name, step in steps.items():
         final = final.with_(name, as_=step)
     return str(final.sql(dialect, pretty=True))
+
+
+def _with_intervals(final: exp.Select) -> exp.Select:
+    """The summary beside the sums of logs of intervals (0 without a repeat occasion) and shares."""
+    inner = final.copy()
+    inner.set("order", None)
+    value = fill(f"COALESCE({INTERVALS}.log_interval_sum, 0) AS log_interval_sum")
+    share = exp.column("interval_share", table=INTERVALS)
+    whole = exp.select("base.*", value, share).from_(inner.subquery("base"))
+    on = fill(f"{INTERVALS}.customer_id = base.customer_id")
+    return whole.join(INTERVALS, on=on, join_type="left").order_by("base.customer_id")
 
 
 def _with_covariates(final: exp.Select, names: tuple[str, ...]) -> exp.Select:

@@ -24,5 +24,8 @@ def of_distinct(formula: Callable[[Floats], Floats], values: Number) -> Floats:
     distinct, place = np.unique(given, return_inverse=True)
     if 4 * distinct.size > given.size:
         return formula(given)
-    found = formula(distinct)
+    try:
+        found = formula(distinct)
+    except ValueError:  # an argument of the formula differs along the last axis: shapes clash
+        return formula(given)
     return found.take(place, axis=-1) if found.shape[-1] == distinct.size else formula(given)

@@ -101,7 +101,7 @@ def log_pmf_survivors(theta: Floats, n: Ints, t: Number) -> Floats:
     r, alpha, a, b = split(theta)
     z = t / alpha
     staying = scipy.special.betaln(a, b + n) - scipy.special.betaln(a, b)
-    return np.asarray(staying + _log_negative_binomial(r, z, n))
+    return np.asarray(staying + log_negative_binomial(r, z, n))
 
 
 def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
@@ -110,11 +110,11 @@ def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     n, z = np.asarray(n), t / alpha
     last = np.maximum(n, 1)
     leaving = scipy.special.betaln(a + 1.0, b + (last - 1.0)) - scipy.special.betaln(a, b)
-    gone = np.where(n > 0, leaving + _log_at_least(r, z, last), -np.inf)
+    gone = np.where(n > 0, leaving + log_at_least(r, z, last), -np.inf)
     return np.logaddexp(log_pmf_survivors(theta, n, t), gone)
 
 
-def _log_negative_binomial(r: Number, z: Number, n: Ints) -> Floats:
+def log_negative_binomial(r: Number, z: Number, n: Ints) -> Floats:
     """log P(n purchases by time t without drop-out), z = t / alpha."""
     choose = (
         scipy.special.gammaln(r + n) - scipy.special.gammaln(r) - scipy.special.gammaln(n + 1.0)
@@ -122,14 +122,14 @@ def _log_negative_binomial(r: Number, z: Number, n: Ints) -> Floats:
     return np.asarray(choose - r * np.log1p(z) + scipy.special.xlogy(n, z / (1.0 + z)))
 
 
-def _log_at_least(r: Number, z: Number, n: Ints) -> Floats:
+def log_at_least(r: Number, z: Number, n: Ints) -> Floats:
     """log P(at least n >= 1 purchases by time t without drop-out), z = t / alpha."""
     tail = scipy.special.betainc(n, r, z / (1.0 + z))
     with np.errstate(divide="ignore"):  # no time, no purchase: log 0
         direct = np.log(tail)
     tiny = tail < 1e-280  # there the first term of the sum is the sum, times 1 / (1 - ratio)
     ratio = np.minimum((r + n) / (n + 1.0) * z / (1.0 + z), 0.999)
-    leading = _log_negative_binomial(r, z, n) - np.log1p(-ratio)
+    leading = log_negative_binomial(r, z, n) - np.log1p(-ratio)
     return np.where(tiny, leading, direct)
 
 

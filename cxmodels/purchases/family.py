@@ -73,6 +73,33 @@ class Alike:
         return self, base.profiles
 
 
+class Survivors(Protocol):
+    """In which ways a customer may have bought who is alive at some time."""
+
+    def at(self, family: "PurchaseFamily", theta: Floats, t: float) -> tuple[Floats, Floats]:
+        """Probabilities (m,) of the ways of a new customer (k,), and their parameters (m, ...)."""
+
+
+@dataclass(frozen=True)
+class ByCount:
+    """By the number of purchases: all that matters where recency is not remembered.
+
+    Stops where 1e-15 of the survivors is left.
+    """
+
+    def at(self, family: "PurchaseFamily", theta: Floats, t: float) -> tuple[Floats, Floats]:
+        survivors = float(family.survival(theta, np.float64(t)))
+        most, held = 16, 0.0
+        while held < survivors * (1.0 - 1e-13) and most < 100_000:
+            most *= 4
+            before = np.arange(most)
+            weight = np.exp(family.log_pmf_survivors(theta, before, np.float64(t)))
+            held = float(weight.sum())
+        last = int(np.searchsorted(np.cumsum(weight), held * (1.0 - 1e-15))) + 1
+        x = before[:last].astype(np.float64)
+        return weight[:last], family.alive(theta, x, np.float64(0.0), np.float64(t))
+
+
 class PurchaseFamily(ABC):
     """A model of purchases without contract, where customers leave unseen."""
 
@@ -83,6 +110,8 @@ class PurchaseFamily(ABC):
     one_time_buyers_alive: bool = False  # whether P(alive) of a one-time buyer is 1 by construction
     nobody_leaves: bool = False  # whether P(alive) is 1 for everyone by construction
     remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
+    stages: int = 1  # a purchase is every so many-th event of a customer's Poisson process
+    survivors: Survivors = ByCount()
 
     @abstractmethod
     def objective(self, profiles: Profiles) -> Objective:
@@ -144,22 +173,14 @@ def p_no_purchase(family: PurchaseFamily, theta: Floats, t: Number) -> Floats:
 def window_pmf(
     family: PurchaseFamily, theta: Floats, n: Ints, window: tuple[float, float]
 ) -> Floats:
-    """P(n purchases in (t1, t2]) of a customer alive at 0; theta (k,), n (j,) -> (j,).
+    """P(n purchases in (t1, t2]) of a customer new at 0; theta (k,), n (j,) -> (j,).
 
-    Sums over the purchases made before t1: those who left by t1 buy nothing, the others are new
-    customers with updated parameters. The sum stops where 1e-15 of the survivors is left.
-    For families whose future does not depend on recency.
+    Sums over what they did before t1: those who left by t1 buy nothing, the others go on with
+    updated parameters.
     """
     t1, t2 = window
-    survivors = float(family.survival(theta, np.float64(t1)))
-    most, held = 16, 0.0
-    while held < survivors * (1.0 - 1e-13) and most < 100_000:
-        most *= 4
-        before = np.arange(most)
-        weight = np.exp(family.log_pmf_survivors(theta, before, np.float64(t1)))
-        held = float(weight.sum())
-    last = int(np.searchsorted(np.cumsum(weight), held * (1.0 - 1e-15))) + 1
-    updated = family.alive(theta, before[:last].astype(np.float64), np.float64(0.0), np.float64(t1))
-    after = np.exp(family.log_pmf(updated[:, None, :], np.atleast_1d(n), np.float64(t2 - t1)))
-    gone = np.where(np.atleast_1d(n) == 0, 1.0 - survivors, 0.0)
-    return np.asarray(gone + weight[:last] @ after)
+    weight, updated = family.survivors.at(family, theta, t1)
+    counts = np.atleast_1d(n)
+    after = np.exp(family.log_pmf(updated[:, None, :], counts, np.float64(t2 - t1)))
+    gone = 1.0 - float(family.survival(theta, np.float64(t1)))
+    return np.asarray(np.where(counts == 0, gone, 0.0) + weight @ after)

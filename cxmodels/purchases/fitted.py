@@ -1,7 +1,7 @@
 """A fitted purchase model: its parameters, and what each customer will do next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, cast
 
@@ -26,12 +26,14 @@ class FittedPurchases(FittedModel):
     """What a purchase model found. `rows`: customers used; times are in `unit`.
 
     end: last day of the base it was fitted to, from which horizons run; None where unknown.
+    remarks: what the fit itself has to say, in sentences.
     """
 
     family: PurchaseFamily
     unit: TimeUnit
     repeaters: int
     end: date | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -44,21 +46,24 @@ class FittedPurchases(FittedModel):
                 "where some customers have left, its forecasts and values are too high.",
             )
         if not (self.family.one_time_buyers_alive and once):
-            return ()
+            return self.remarks
         return (
+            *self.remarks,
             f"{self.family.name} gives P(alive) = 1 to the {once:,} of {self.rows:,} customers who "
             "bought once: by construction they have had no occasion to leave. MBG/NBD and "
             "Pareto/NBD let them leave; where most customers bought once, compare the equity.",
         )
 
     def facts(self) -> dict[str, Any]:
-        """Kind, family, unit, repeaters and end."""
+        """Kind, family with its choices, unit, repeaters, end and remarks."""
         return {
             "kind": "purchases",
             "family": type(self.family).__name__,
             "unit": self.unit.value,
             "repeaters": self.repeaters,
             "end": None if self.end is None else self.end.isoformat(),
+            "choices": choices(self.family),
+            "remarks": list(self.remarks),
         }
 
     def predict(
@@ -151,19 +156,38 @@ class FittedPurchases(FittedModel):
             )
 
 
-def fit_purchases(family: PurchaseFamily, base: CustomerBase) -> FittedPurchases:
-    """Fits a family to a base; DataError where the base cannot say anything about repeat buying."""
+def choices(family: PurchaseFamily) -> dict[str, int]:
+    """The whole numbers with which a family was made, such as k."""
+    made = [item.name for item in fields(cast(Any, family)) if item.init]
+    found = {name: getattr(family, name) for name in made}
+    return {name: int(value) for name, value in found.items() if isinstance(value, int)}
+
+
+def fit_purchases(
+    family: PurchaseFamily,
+    base: CustomerBase,
+    *,
+    constant: float = 0.0,
+    remarks: tuple[str, ...] = (),
+) -> FittedPurchases:
+    """Fits a family to a base; DataError where the base cannot say anything about repeat buying.
+
+    constant: what is known of the log likelihood without parameters, for a HistoriesObjective.
+    """
     ask_for_base(base)
     seen = base.profiles
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
     objective = family.objective(seen)
+    if constant:
+        objective = replace(cast(Any, objective), constant=constant)
     return FittedPurchases(
         family=family,
         estimate=maximise(objective, model=family.name),
         unit=base.unit,
         repeaters=repeaters,
         end=base.end,
+        remarks=remarks,
         objective=objective,
     )
 
@@ -204,5 +228,6 @@ def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedP
         unit=TimeUnit.parse(stored["unit"]),
         repeaters=int(stored["repeaters"]),
         end=None if stored["end"] is None else date.fromisoformat(stored["end"]),
+        remarks=tuple(stored.get("remarks", ())),
         stored=Draws.from_json(stored["draws"]),
     )

@@ -30,6 +30,7 @@ class HistoriesObjective:
     profiles: Profiles
     starting: Callable[[Profiles], Floats]
     scales: Floats
+    constant: float = 0.0  # of the log likelihood, without parameters
 
     @classmethod
     def of(
@@ -81,9 +82,9 @@ class HistoriesObjective:
                 len(flat),
                 max(1, CELLS // x.size),
             )
-            return np.concatenate(parts).reshape(theta.shape[:-1])
+            return (self.constant + np.concatenate(parts)).reshape(theta.shape[:-1])
         found = _threaded(lambda part: of(slice(None), part), x.size, max(256, CELLS // len(flat)))
-        return np.asarray(np.sum(found, axis=0)).reshape(theta.shape[:-1])
+        return np.asarray(self.constant + np.sum(found, axis=0)).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
         """Value, gradient (k,) and Hessian (k, k) at theta (k,)."""
@@ -96,7 +97,7 @@ class HistoriesObjective:
 
         parts = _threaded(work, seen.T.size, CELLS // 8)
         value, gradient, hessian = (sum(items) for items in zip(*parts, strict=True))
-        return Derivatives(value, gradient, hessian)
+        return Derivatives(self.constant + value, gradient, hessian)
 
 
 Result = TypeVar("Result")

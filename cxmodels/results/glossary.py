@@ -12,6 +12,7 @@ COUNT = "count"
 SHARE = "share, 0 to 1"
 DATE = "date"
 TEXT = "text"
+NUMBER = "a pure number"
 MIXED = "the unit stated in the row"
 
 
@@ -31,6 +32,8 @@ _CUSTOMERS = (
     Column("T", "time from the first occasion to the end of the window", TIME),
     Column("monetary_value", "mean amount of the paid repeat occasions", MONEY),
     Column("paid_frequency", "repeat occasions with an amount above 0", COUNT),
+    Column("log_interval_sum", "natural logs of the intervals between occasions, summed", NUMBER),
+    Column("interval_share", "last but one interval over the sum of the last two", SHARE),
     Column("first_date", "first occasion", DATE),
     Column("last_date", "last occasion inside the window", DATE),
     Column("cohort", "month, quarter or year of the first occasion; sorts by time", TEXT),

@@ -23,15 +23,23 @@ QUICK = 6  # nodes a panel under each draw: 1e-5 relative, far below the spread 
 def resolution(family: PurchaseFamily, alive: Floats) -> float:
     """The shortest time over which a purchase rate changes by its own size.
 
-    alive: (g, k) parameters of customers alive now.
+    alive: (g, k) parameters of customers alive now. The rate of a regular buyer who has just bought
+    rises first, over about one of the stages between two purchases.
     """
     is_time = [
         item.dimension is Dimension.TIME for item in family.link.own(family.space).parameters
     ]
     scale = alive[:, : len(is_time)][:, is_time].min(axis=-1)
+    if family.stages > 1:
+        soon = scale[:, None] * np.array([0.01, 0.1, 0.3, 1.0])
+        fastest = family.purchase_rate(alive[:, None, :], soon).max(axis=-1)
+        scale = np.minimum(scale, 1.0 / np.maximum(family.stages * fastest, 1e-300))
     step = 1e-3 * scale
     start = family.purchase_rate(alive, np.zeros(len(alive)))
-    fall = np.log(start / family.purchase_rate(alive, step)) / step
+    later = family.purchase_rate(alive, step)
+    falling = (start > later) & (later > 0.0)
+    ratio = np.where(falling, start, 1.0) / np.where(falling, later, 1.0)
+    fall = np.log(ratio) / step
     return float(np.minimum(scale, 1.0 / np.maximum(fall, 1e-300)).min())
 
 

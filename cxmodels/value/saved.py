@@ -7,17 +7,22 @@ from typing import Any
 
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 from cxmodels.spend.fitted import FittedSpend, read_spend
 
 FAMILIES: dict[str, Callable[[], PurchaseFamily]] = {
+    "BGCNBD": BGCNBD,
     "BGNBD": BGNBD,
     "GGompertzNBD": GGompertzNBD,
+    "MBGCNBD": MBGCNBD,
+    "MBGNBD": MBGNBD,
     "NBD": NBD,
     "ParetoNBD": ParetoNBD,
 }
@@ -35,7 +40,7 @@ def load(path: str | Path) -> FittedPurchases | FittedSpend:
         try:
             if stored["kind"] == "spend":
                 return read_spend(stored)
-            return read_purchases(FAMILIES[stored["family"]](), stored)
+            return read_purchases(FAMILIES[stored["family"]](**stored.get("choices", {})), stored)
         except (KeyError, TypeError, ValueError) as error:
             problem = Problem(f"a part of the model is missing or broken: {error}")
     raise DataError(source.name, [problem])

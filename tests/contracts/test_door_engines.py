@@ -19,7 +19,9 @@ ASKED = {
     "amount": "amount",
     "end": "1997-09-30",
     "holdout_end": "1998-06-30",
+    "regularity": True,
 }
+TIMES = ("recency", "T", "log_interval_sum", "interval_share")
 
 
 def disturbed() -> pd.DataFrame:
@@ -46,11 +48,11 @@ def expected(log: pd.DataFrame) -> CustomerBase:
 
 
 def same(found: CustomerBase, expected: CustomerBase) -> None:
-    exact = [name for name in expected.table if name not in ("recency", "T")]
+    exact = [name for name in expected.table if name not in TIMES]
     pd.testing.assert_frame_equal(
         found.table[exact], expected.table[exact], check_exact=True, check_dtype=False
     )
-    for name in ("recency", "T"):
+    for name in TIMES:
         assert np.abs(found.table[name] - expected.table[name]).max() < 1e-9
     for name in ("rows", "customers", "amount"):
         assert found.reconciliation[name].tolist() == expected.reconciliation[name].tolist()

@@ -48,6 +48,7 @@ def asked(collapse: str, unit: str, order: bool) -> dict:
         "end": "2024-02-28",
         "holdout_end": "2024-10-31",
         "covariates": ["region"],
+        "regularity": True,
     }
     return {**found, "order": "order"} if order else found
 

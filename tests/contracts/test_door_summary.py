@@ -136,3 +136,19 @@ def test_a_base_introduces_itself() -> None:
     for word in ("2,357", "946", "week", "1997-01-01 to 1997-09-30", "173,115.55 USD"):
         assert word in text
         assert word in page
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"log_interval_sum": [9.0, 0.0]}, "larger than intervals that add up to recency allow"),
+        ({"log_interval_sum": [1.0, 0.5]}, "log_interval_sum is not 0 with frequency 0"),
+        ({"log_interval_sum": [np.nan, 0.0]}, "log_interval_sum is missing or infinite"),
+        ({"interval_share": [1.2, np.nan]}, "interval_share is not between 0 and 1"),
+        ({"interval_share": [0.5, 0.5]}, "interval_share is not between 0 and 1"),
+    ],
+)
+def test_intervals_that_cannot_be(change, said) -> None:
+    frame = pd.DataFrame({"frequency": [2, 0], "recency": [6.0, 0.0], "T": [9.0, 4.0], **change})
+    with pytest.raises(DataError, match=said):
+        CustomerBase.from_summary(frame)

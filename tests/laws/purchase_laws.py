@@ -4,6 +4,7 @@ Written once, run over all families (test_purchase_laws.py) and over families br
 (test_purchase_planted_errors.py), which some law must catch.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -53,9 +54,14 @@ def pmf_is_a_distribution(family: PurchaseFamily) -> None:
 def nothing_happens_in_no_time(family: PurchaseFamily) -> None:
     zero = np.float64(0.0)
     for theta in thetas(family):
-        assert family.expected_purchases(theta, zero) == 0.0
-        assert abs(family.survival(theta, zero) - 1.0) < 1e-14
-        assert family.log_pmf(theta, np.arange(3), zero).tolist() == [0.0, -np.inf, -np.inf]
+        here = family.alive(theta, zero, zero, zero)
+        for customer in (theta, here):
+            assert family.expected_purchases(customer, zero) == 0.0
+            pmf = np.exp(family.log_pmf(customer, np.arange(3), zero))
+            assert np.abs(pmf - [1.0, 0.0, 0.0]).max() < 1e-14
+        assert abs(family.survival(here, zero) - 1.0) < 1e-14
+        at_once = family.p_alive(theta, zero, zero, zero)  # below 1 where a first purchase may end
+        assert abs(family.survival(theta, zero) - at_once) < 1e-14
         paths = family.simulate(theta[None, :], zero, np.random.default_rng(1))
         assert paths.count.tolist() == [0]
 
@@ -64,8 +70,19 @@ def rate_adds_up(family: PurchaseFamily) -> None:
     nodes, weights = np.polynomial.legendre.leggauss(60)
     for theta in thetas(family):
         t = 4.5 * (nodes + 1.0)
-        total = 4.5 * weights @ family.purchase_rate(theta, t)
-        assert abs(total / family.expected_purchases(theta, np.float64(9.0)) - 1.0) < 1e-10
+        living = family.alive(theta, np.float64(2.0), np.float64(2.3), np.float64(4.1))
+        for customer in (theta, living):
+            total = 4.5 * weights @ family.purchase_rate(customer, t)
+            assert abs(total / family.expected_purchases(customer, np.float64(9.0)) - 1.0) < 1e-10
+
+
+def windows_add_up(family: PurchaseFamily) -> None:
+    n = np.arange(400)
+    for theta in thetas(family):
+        pmf = window_pmf(family, theta, n, (2.3, 5.9))
+        ends = family.expected_purchases(theta, np.array([2.3, 5.9]))
+        assert abs(pmf.sum() - 1.0) < 1e-9
+        assert abs(pmf @ n / (ends[1] - ends[0]) - 1.0) < 1e-7
 
 
 def simulation_agrees(family: PurchaseFamily) -> None:
@@ -107,7 +124,10 @@ def conditional_averages_to_unconditional(family: PurchaseFamily) -> None:
         assert ((p_alive >= 0) & (p_alive <= 1 + 1e-12)).all()
         near(p_alive, float(family.survival(theta, np.float64(T))), "P(alive)")
         counts, place_of = np.unique(x, return_inverse=True)
-        updated = family.alive(theta, counts, np.float64(0.0), np.float64(T))
+        if family.remembers_recency:
+            counts, place_of = x, slice(None)
+        recency = seen.recency if family.remembers_recency else np.float64(0.0)
+        updated = family.alive(theta, counts, recency, np.float64(T))
         ahead = family.expected_purchases(updated, np.float64(t))[place_of]
         both = family.expected_purchases(theta, np.array([T, T + t]))
         near(p_alive * ahead, float(both[1] - both[0]), "purchases ahead")
@@ -133,16 +153,18 @@ def time_has_a_unit(family: PurchaseFamily) -> None:
             seen.frequency[few], seen.recency[few], seen.T[few], seen.weight[few], seen.row[few]
         )
         slow = Profiles(part.frequency, part.recency * 7, part.T * 7, part.weight, part.row)
-        shift = part.frequency.sum() * np.log(7.0)
+        shift = family.stages * part.frequency.sum() * np.log(7.0)  # a density of stages
         change = family.objective(part).log_likelihood(theta)
         change = change - family.objective(slow).log_likelihood(days) - shift
         assert abs(float(change)) < 1e-8
 
 
 def likelihood_is_a_density(family: PurchaseFamily) -> None:
-    """Over all recencies, the likelihood of x integrates to P(x): t_x^(x-1) orders of the rest.
+    """Over all recencies, the likelihood of x integrates to P(x).
 
-    The likelihood is that of the purchase times; given t_x the earlier x - 1 fill (0, t_x) evenly.
+    The likelihood is that of the stages behind the purchases, k each (k = 1: of the purchases
+    themselves); given t_x the k x - 1 before the last fill (0, t_x) evenly, in any order: a volume
+    of t_x^(kx-1) / (kx-1)!, which is the integral of the factor d^(k-1) / (k-1)! of intervals d.
     """
     T = 5.7
     nodes, weights = np.polynomial.legendre.leggauss(80)
@@ -152,7 +174,8 @@ def likelihood_is_a_density(family: PurchaseFamily) -> None:
             density = [
                 float(np.exp(_likelihood_of_one(family, theta, x, float(t), T))) for t in t_x
             ]
-            volume = t_x ** (x - 1) / max(1, [1, 1, 2][x - 1])
+            stages = family.stages * x
+            volume = t_x ** (stages - 1) / math.factorial(stages - 1)
             found = float((np.array(density) * volume) @ weights)
             pmf = float(np.exp(family.log_pmf(theta, np.array([x]), np.float64(T)))[0])
             assert abs(found / pmf - 1.0) < 1e-9, (x, found, pmf)
@@ -230,6 +253,7 @@ LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
     nothing_happens_in_no_time,
     pmf_is_a_distribution,
     rate_adds_up,
+    windows_add_up,
     time_has_a_unit,
     likelihood_is_a_density,
     derivatives_match_the_value,

@@ -9,17 +9,30 @@ import pytest
 import cxmodels as cx
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.numerics.transforms import Dimension
+from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
+from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 from tests.laws.purchase_laws import LAWS, histories
 
-FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(), GGompertzNBD(), NBD(), ParetoNBD())
+FAMILIES: tuple[PurchaseFamily, ...] = (
+    BGNBD(),
+    MBGNBD(),
+    BGCNBD(k=3),
+    MBGCNBD(k=2),
+    GGompertzNBD(),
+    NBD(),
+    ParetoNBD(),
+)
 TRUTHS = {  # in weeks, well away from every edge
     "BG/NBD": np.array([0.6, 5.0, 0.9, 2.5]),
     "Gamma-Gompertz/NBD": np.array([0.9, 3.0, 0.25, 0.9, 20.0]),
+    "MBG/NBD": np.array([0.6, 5.0, 0.9, 2.5]),
+    "BG/CNBD-3": np.array([0.6, 1.7, 0.9, 2.5]),
+    "MBG/CNBD-2": np.array([0.6, 2.5, 0.9, 2.5]),
     "NBD": np.array([0.6, 5.0]),
     "Pareto/NBD": np.array([0.6, 5.0, 0.9, 11.0]),
 }

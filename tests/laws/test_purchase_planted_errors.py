@@ -63,7 +63,7 @@ def pmf_leaves_one_later(theta, n, t):
     n = np.asarray(n)
     r, alpha, a, b = split(theta)
     late = scipy.special.betaln(a + 1, b + np.maximum(n, 1)) - scipy.special.betaln(a, b)
-    gone = np.where(n > 0, late + bg_nbd._log_at_least(r, t / alpha, np.maximum(n, 1)), -np.inf)
+    gone = np.where(n > 0, late + bg_nbd.log_at_least(r, t / alpha, np.maximum(n, 1)), -np.inf)
     return np.logaddexp(bg_nbd.log_pmf_survivors(theta, n, t), gone)
 
 
@@ -106,7 +106,7 @@ PLANTED = {
     ],
     "log_pmf_survivors": [
         with_parameters(bg_nbd.log_pmf_survivors, swap),
-        lambda theta, n, t: bg_nbd._log_negative_binomial(split(theta)[0], t / split(theta)[1], n),
+        lambda theta, n, t: bg_nbd.log_negative_binomial(split(theta)[0], t / split(theta)[1], n),
         lambda theta, n, t: bg_nbd.log_pmf_survivors(theta, n, t / 2),
     ],
     "simulate": [
