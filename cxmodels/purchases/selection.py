@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from types import MappingProxyType
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -17,17 +18,29 @@ import scipy
 from cxmodels.data.summaries import CustomerBase, ask_for_base
 from cxmodels.errors import CxError, FitError, OptionError
 from cxmodels.purchases.backtest import Accuracy, Holdout
-from cxmodels.purchases.family import PurchaseFamily
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.families import COMPARED, FAMILIES, REGULAR
+from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.origins import Origin, origins_of
 from cxmodels.purchases.prediction import at_the_estimate
 from cxmodels.purchases.rules import rules
 from cxmodels.results.draws import FIGURES
 from cxmodels.results.estimate import check_level
 
+INTERVALS = "log_interval_sum"  # column of a base that keeps the logs of intervals
 NEAR = 4.0  # AIC from the best up to which a model is a near-tie: support within a factor of e^2
 
 Told = Callable[[str], None]
+
+
+class Fittable(Protocol):
+    """A family that fits itself to a base."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def fit(self, base: CustomerBase) -> FittedPurchases:
+        """The fit to a base."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +85,7 @@ class Selection:
 
 def select(
     base: CustomerBase,
-    families: Sequence[PurchaseFamily],
+    families: Sequence[Fittable] | None = None,
     *,
     origins: int = 3,
     level: float = 0.9,
@@ -82,9 +95,11 @@ def select(
 ) -> Selection:
     """Fits and compares families on a base.
 
-    Args: base: customers, made from a log where rolling origins are wanted; families: to compare;
-    origins: days to forecast from, each a sixth of the window before the next, 0 for none; level:
-    width of the interval of the bias; draws: behind it; seed: of chance; progress: told each step.
+    Args: base: customers, made from a log where rolling origins are wanted; families: to compare,
+    every one that fits the base if None (those of regular buyers where it has the logs of
+    intervals); origins: days to forecast from, each a sixth of the window before the next, 0 for
+    none; level: width of the interval of the bias; draws: behind it; seed: of chance; progress:
+    told each step.
 
     Errors: OptionError for no family, FitError where none can be fitted to the base.
 
@@ -97,6 +112,7 @@ def select(
     """
     ask_for_base(base)
     check_level(level)
+    families = _all(base) if families is None else families
     if not families or origins < 0:
         raise OptionError("select compares one family or more, from no origin or more")
     tell = progress or (lambda sentence: None)
@@ -105,7 +121,7 @@ def select(
         reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
         raise FitError(f"none of {len(families)} families can be fitted: {reasons}")
     cuts, words = origins_of(base, origins) if origins else ([], "no back-test: origins=0")
-    kinds = [fit.family for fit in fits.values()]
+    kinds: list[Fittable] = [cast(Any, fit.family) for fit in fits.values()]
     rows = [row for cut in cuts for row in _forecasts(cut, kinds, (level, draws, seed), tell)]
     backtest = pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
     table = _table(fits, backtest)
@@ -120,17 +136,26 @@ def select(
     )
 
 
+def _all(base: CustomerBase) -> list[Fittable]:
+    """The families that the base can say something about."""
+    regular = REGULAR if INTERVALS in base.table else ()
+    return [cast(Any, FAMILIES[name]()) for name in (*COMPARED, *regular)]
+
+
 def _fitted(
-    families: Sequence[PurchaseFamily], base: CustomerBase, tell: Told
+    families: Sequence[Fittable], base: CustomerBase, tell: Told
 ) -> tuple[dict[str, FittedPurchases], dict[str, str]]:
     fits: dict[str, FittedPurchases] = {}
     refused: dict[str, str] = {}
     for family in families:
         tell(f"fits {family.name}")
         try:
-            fit = fit_purchases(family, base)
+            fit = family.fit(base)
         except CxError as error:
             refused[family.name] = str(error)
+            continue
+        if getattr(fit.family, "k", None) == 1:
+            refused[family.name] = "k = 1 is most likely: the same as the model without regularity"
         else:
             fits[fit.family.name] = fit
     return fits, refused
@@ -145,7 +170,7 @@ TYPES = dict.fromkeys(COLUMNS[5:], float) | {"customers": int, "actual_total": i
 
 
 def _forecasts(
-    cut: Origin, families: Sequence[PurchaseFamily], how: tuple[float, int, int], tell: Told
+    cut: Origin, families: Sequence[Fittable], how: tuple[float, int, int], tell: Told
 ) -> Iterator[dict[str, object]]:
     """One row for each family and rule at one origin."""
     base, t = cut.base, float(cut.base.holdout_T or 0.0)
@@ -154,7 +179,7 @@ def _forecasts(
     for family in families:
         tell(f"forecasts from {base.end} by {family.name}")
         try:
-            fit = fit_purchases(family, base)
+            fit = family.fit(base)
         except CxError:  # too little had been seen by then
             continue
         yield head | _of_model(fit, base, how)

@@ -17,10 +17,10 @@ from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.fitted import FittedModel
 from cxmodels.likelihood.objective import RealScale
 from cxmodels.numerics.arrays import Floats
+from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
 from cxmodels.results.estimate import FLAT, Estimate, Outcome, Status
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
-from cxmodels.value.saved import FAMILIES
 
 NOTHING = 0.01  # log likelihood by which their optimum may miss ours without a word
 

@@ -1,31 +1,14 @@
 """Reads back a fitted model that was saved as JSON."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
-from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
-from cxmodels.purchases.bg_nbd import BGNBD
-from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
-from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
-from cxmodels.purchases.mbg_nbd import MBGNBD
-from cxmodels.purchases.nbd import NBD
-from cxmodels.purchases.pareto_nbd import ParetoNBD
 from cxmodels.spend.fitted import FittedSpend, read_spend
-
-FAMILIES: dict[str, Callable[[], PurchaseFamily]] = {
-    "BGCNBD": BGCNBD,
-    "BGNBD": BGNBD,
-    "GGompertzNBD": GGompertzNBD,
-    "MBGCNBD": MBGCNBD,
-    "MBGNBD": MBGNBD,
-    "NBD": NBD,
-    "ParetoNBD": ParetoNBD,
-}
 
 
 def load(path: str | Path) -> FittedPurchases | FittedSpend:
