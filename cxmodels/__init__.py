@@ -7,6 +7,7 @@ from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
+from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.maps import recency_frequency_map
@@ -21,6 +22,7 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BGBB",
     "BGNBD",
     "CustomerBase",
     "CxError",

@@ -56,8 +56,10 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     unit: hour, day, week, month, quarter or year (the last three by the calendar).
     start, end, holdout_end: first day, last day of calibration and last day of the hold-out, each
     included. By default all of the log is calibration.
-    collapse: what counts as one occasion: "day", "hour", "week", "month", or "none" (rows of the
-    same time stamp only).
+    collapse: what counts as one occasion: "day", "hour", "week", "month", "quarter", "year", or
+    "none" (rows of the same time stamp only). The same word for unit and collapse, as in
+    unit="month", collapse="month", counts opportunities: recency and T are whole numbers of them,
+    as BG/BB needs; let `end` be the last day of one.
     timezone: where days are counted, needed for instants such as "2024-05-01T23:30:00Z".
     time_format: how text dates are written, as in "%d.%m.%Y"; ISO 8601 needs none.
     covariates: columns kept per customer, with their value at the first purchase.

@@ -154,7 +154,7 @@ class Base(Section):
     start: Day | None = None
     end: Day | None = None
     holdout_end: Day | None = None
-    collapse: Literal["none", "hour", "day", "week", "month"] = "day"
+    collapse: Literal["none", "hour", "day", "week", "month", "quarter", "year"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
 
     @model_validator(mode="after")

@@ -6,11 +6,12 @@ from typing import Any
 
 from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
+from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
 from cxmodels.spend.fitted import FittedSpend, read_spend
 
-FAMILIES = {"BGNBD": BGNBD}
+FAMILIES = {"BGBB": BGBB, "BGNBD": BGNBD}
 
 
 def load(path: str | Path) -> FittedPurchases | FittedSpend:

@@ -3,6 +3,7 @@
 import cxmodels as cx
 
 FACE = {
+    "BGBB",
     "BGNBD",
     "CustomerBase",
     "CxError",

@@ -5,15 +5,22 @@ import pandas as pd
 import pytest
 
 from cxmodels.data.summaries import CustomerBase
+from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
-from tests.laws.purchase_laws import LAWS, histories
+from tests.laws.purchase_laws import histories, laws_of
 
-FAMILIES: tuple[PurchaseFamily, ...] = (BGNBD(),)
+FAMILIES: tuple[PurchaseFamily, ...] = (BGBB(), BGNBD())
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+CASES = [
+    pytest.param(family, law, id=f"{family.name}-{law.__name__}")
+    for family in FAMILIES
+    for law in laws_of(family)
+]
+
+
+@pytest.mark.parametrize(("family", "law"), CASES)
 def test_law(family, law):
     law(family)
 
