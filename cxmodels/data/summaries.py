@@ -95,9 +95,8 @@ class CustomerBase:
 
         Customers counted by history, as a paper prints them:
 
-        >>> CustomerBase.from_summary(
-        ...     pd.DataFrame({"frequency": [0, 1], "recency": [0, 4], "T": 6, "donors": [3464, 78]})
-        ...     , unit="year", count="donors")
+        >>> counts = {"frequency": [0, 1], "recency": [0, 4], "T": 6, "donors": [3464, 78]}
+        >>> CustomerBase.from_summary(pd.DataFrame(counts), unit="year", count="donors")
         CustomerBase: 3,542 customers, 78 of them with repeat purchases; unit year
         """
         from cxmodels.data.given_summaries import counted_rows, read_summary

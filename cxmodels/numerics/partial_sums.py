@@ -8,6 +8,7 @@ All terms are positive, so nothing cancels; a sum of 5,000 terms loses three dig
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import scipy
@@ -16,7 +17,7 @@ from cxmodels.numerics.arrays import Floats, Ints, Number
 
 CHUNK = 8192  # sums at a time: what stays in the processor's cache
 LARGE = 20.0  # from here Stirling's series is exact to the last digit
-CHECKED = 8  # steps between two looks at the size of the terms
+GROWING = 8  # terms at a time where they may grow
 HUGE = 1e200  # where a sum is scaled down, so that the next steps cannot overflow
 SPENT = 1e-18  # share of a sum below which falling terms add nothing: the recursion ends
 
@@ -45,6 +46,37 @@ def _correction(z: Floats) -> Floats:
     return np.asarray(series / z)
 
 
+def rising_slopes(a: Number, t: Number) -> tuple[Floats, Floats]:
+    """First and second derivative of log (a)_t in a: differences of digamma and of trigamma."""
+    a, t = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(t, dtype=np.float64))
+    small, big = np.minimum(a, LARGE), np.maximum(a, LARGE)
+    digamma, trigamma = scipy.special.digamma, partial(scipy.special.polygamma, 1)
+    end = big + t
+    gap = t / (big * end)  # 1 / a - 1 / (a + t)
+    first = np.log1p(t / big) + gap / 2 + _digamma_rest(end) - _digamma_rest(big)
+    second = -gap - gap * (1.0 / big + 1.0 / end) / 2 + _trigamma_rest(end) - _trigamma_rest(big)
+    return (
+        np.where(a < LARGE, digamma(small + t) - digamma(small), first),
+        np.where(a < LARGE, trigamma(small + t) - trigamma(small), second),
+    )
+
+
+def _digamma_rest(z: Floats) -> Floats:
+    """digamma(z) less log z - 1 / (2 z) (Abramowitz and Stegun 6.3.18)."""
+    v = 1.0 / (z * z)
+    return np.asarray(
+        -v * (1.0 / 12 - v * (1.0 / 120 - v * (1.0 / 252 - v * (1.0 / 240 - v / 132))))
+    )
+
+
+def _trigamma_rest(z: Floats) -> Floats:
+    """trigamma(z) less 1 / z + 1 / (2 z^2) (Abramowitz and Stegun 6.4.12)."""
+    v = 1.0 / (z * z)
+    return np.asarray(
+        v / z * (1.0 / 6 - v * (1.0 / 30 - v * (1.0 / 42 - v * (1.0 / 30 - v * 5 / 66))))
+    )
+
+
 def log_partial_sum(above: Sequence[Number], below: Sequence[Number], terms: Ints) -> Floats:
     """log G with a = `above`, b = `below` and m = `terms`; arguments broadcast. -inf for m = 0.
 
@@ -67,24 +99,27 @@ def log_partial_sum(above: Sequence[Number], below: Sequence[Number], terms: Int
 
 
 def _log_sums(above: list[Floats], below: list[Floats], m: Ints) -> Floats:
-    """log G for sums in falling order of their number of terms m."""
-    total, term = np.zeros(m.size), np.ones(m.size)
-    scale, ratio = np.zeros(m.size), np.empty(m.size)
-    most = int(m.max(initial=0))
+    """log G for sums in falling order of their number of terms m, a block of terms at a time."""
+    total, term, scale = np.zeros(m.size), np.ones(m.size), np.zeros(m.size)
     falling = all(bool((a < b).all()) for a, b in zip(above, below, strict=True))
-    for k in range(most):
-        on = int(np.searchsorted(-m, -k, side="left"))  # sums that have a term k
-        total[:on] += term[:on]
-        np.divide(above[0][:on] + k, below[0][:on] + k, out=ratio[:on])
-        for a, b in zip(above[1:], below[1:], strict=True):
-            ratio[:on] *= (a[:on] + k) / (b[:on] + k)
-        term[:on] *= ratio[:on]
-        if k % CHECKED == CHECKED - 1:
-            if falling and (term[:on] * most < SPENT * total[:on]).all():
-                break
-            large = np.maximum(term, total) > HUGE
-            scale[large] += np.log(HUGE)
-            term[large] /= HUGE
-            total[large] /= HUGE
+    block = max(1, CHUNK // max(1, m.size))
+    block = block if falling else min(block, GROWING)
+    most = int(m.max(initial=0))
+    for first in range(0, most, block):
+        on = int(np.searchsorted(-m, -first, side="left"))  # sums that have a term `first`
+        k = np.arange(first, min(first + block, most))[:, None]
+        terms = np.ones((k.size + 1, on))
+        for a, b in zip(above, below, strict=True):
+            terms[1:] *= (a[:on] + k) / (b[:on] + k)
+        terms[0] = term[:on]
+        np.cumprod(terms, axis=0, out=terms)
+        term[:on] = terms[-1]
+        total[:on] += np.where(k < m[:on], terms[:-1], 0.0).sum(axis=0)
+        if falling and (term[:on] * most < SPENT * total[:on]).all():
+            break
+        large = np.maximum(term, total) > HUGE
+        scale[large] += np.log(HUGE)
+        term[large] /= HUGE
+        total[large] /= HUGE
     with np.errstate(divide="ignore"):  # no term, no sum: log 0
         return np.asarray(np.log(total) + scale)

@@ -80,7 +80,7 @@ def alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
 
 def survival(theta: Floats, t: Number) -> Floats:
     """P(alive at t) = E[(1 - theta)^t] = (delta)_t / (gamma + delta)_t: FHS equation (5)."""
-    return np.exp(_log_survival(theta, whole(t)))
+    return np.exp(_log_survival(theta, whole(t).astype(np.float64)))
 
 
 def _log_survival(theta: Floats, t: Number) -> Floats:

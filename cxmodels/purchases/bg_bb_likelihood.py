@@ -11,14 +11,13 @@ The terms of the sum fall, each the one before times a ratio: it is worked out b
 and so are the sums of its derivatives.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
-import scipy
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
-from cxmodels.numerics.partial_sums import log_partial_sum, log_rising
+from cxmodels.numerics.partial_sums import log_partial_sum, log_rising, rising_slopes
 from cxmodels.purchases.family import RowDerivatives
 
 CHUNK = 2048  # histories at once: what stays in the processor's cache
@@ -80,48 +79,49 @@ def _derivatives(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Floa
     leave = log_alive(theta.T, x, t_x) + np.log(gamma) - np.log(gamma + delta + t_x)
     top = np.maximum(stay, np.where(terms > 0, leave, -np.inf))
     weight = np.where(terms > 0, np.exp(np.minimum(leave - top, 0.0)), 0.0)
-    slope, bend = _slopes(theta, x, T, np.zeros_like(T))
     averages = _Averages(x.size)
-    averages.add(np.exp(stay - top), slope, bend, x.size)
+    averages.add(np.exp(stay - top)[None], *_slopes(theta, x, T, np.zeros_like(T)))
     slope, bend = _slopes(theta, x, t_x, np.ones_like(T))
-    for k in range(int(terms.max(initial=0))):
-        on = int(np.searchsorted(-terms, -k, side="left"))
-        averages.add(weight, slope, bend, on)
-        i = t_x[:on] + k
-        parts = (beta[:on] + i - x[:on], (alpha + beta)[:on] + i,
-                 delta[:on] + i, (gamma + delta)[:on] + i + 1.0)  # fmt: skip
-        weight[:on] *= parts[0] / parts[1] * (parts[2] / parts[3])
-        _step(slope, bend, [1.0 / part for part in parts], on)
+    block, most = max(1, CHUNK // x.size), int(terms.max(initial=0))
+    for first in range(0, most, block):
+        on = int(np.searchsorted(-terms, -first, side="left"))  # those with a term `first`
+        k = np.arange(first, min(first + block, most))[:, None]
+        inverse = [1.0 / (start[:on] + k) for start in (
+            beta + t_x - x, alpha + beta + t_x, delta + t_x, gamma + delta + t_x + 1.0
+        )]  # fmt: skip
+        ratio = inverse[1] / inverse[0] * (inverse[3] / inverse[2])
+        w = _running(weight[None, :on], ratio, np.cumprod)
+        f = _running(slope[:, None, :on], _slope_steps(*inverse))
+        g = _running(bend[:, None, :on], _bend_steps(*inverse))
+        averages.add(np.where(k < terms[:on], w[:-1], 0.0), f[:, :-1], g[:, :-1])
+        weight[:on], slope[:, :on], bend[:, :on] = w[-1], f[:, -1], g[:, -1]
     return averages.of_the_log()
 
 
-def _step(slope: Floats, bend: Floats, inverse: list[Floats], on: int) -> None:
-    """Derivatives of the next term of the sum, in place: one more ratio."""
-    a, ab, d, cd = inverse
-    slope[0, :on] -= ab
-    slope[1, :on] += a - ab
-    slope[2, :on] -= cd
-    slope[3, :on] += d - cd
-    for place in (0, 1):
-        bend[place, :on] += ab * ab
-        bend[3 + place, :on] += cd * cd
-    bend[2, :on] += ab * ab - a * a
-    bend[5, :on] += cd * cd - d * d
+def _running(start: Floats, steps: Floats, running: Callable[..., Floats] = np.cumsum) -> Floats:
+    """Values (..., k + 1, m) of a running sum or product of k steps from `start` on."""
+    return running(np.concatenate([start, steps], axis=-2), axis=-2)
+
+
+def _slope_steps(a: Floats, ab: Floats, d: Floats, cd: Floats) -> Floats:
+    """What one more ratio adds to f': (4, k, m)."""
+    return np.stack([-ab, a - ab, -cd, d - cd])
+
+
+def _bend_steps(a: Floats, ab: Floats, d: Floats, cd: Floats) -> Floats:
+    """What one more ratio adds to the PAIRS of f'': (6, k, m)."""
+    both, last = ab * ab, cd * cd
+    return np.stack([both, both, both - a * a, last, last, last - d * d])
 
 
 def _slopes(theta: Floats, x: Floats, i: Floats, left: Floats) -> tuple[Floats, Floats]:
     """f' (4, m) and the PAIRS of f'' (6, m) of log [(alpha)_x (beta)_(i-x) / (alpha+beta)_i
     gamma^left (delta)_i / (gamma+delta)_(i+left)]."""
     alpha, beta, gamma, delta = theta
-    first, second = (
-        [
-            function(start + length) - function(start)
-            for start, length in (
-                (alpha, x), (beta, i - x), (alpha + beta, i), (delta, i), (gamma + delta, i + left)
-            )
-        ]
-        for function in (scipy.special.digamma, partial(scipy.special.polygamma, 1))
+    spans = (
+        (alpha, x), (beta, i - x), (alpha + beta, i), (delta, i), (gamma + delta, i + left)
     )  # fmt: skip
+    first, second = zip(*(rising_slopes(*span) for span in spans), strict=True)
     slope = [
         first[0] - first[2],
         first[1] - first[2],
@@ -146,17 +146,17 @@ class _Averages:
         self.total, self.slope = np.zeros(m), np.zeros((4, m))
         self.bend = np.zeros((4, 4, m))
 
-    def add(self, weight: Floats, slope: Floats, bend: Floats, on: int) -> None:
-        """One term of the first `on` histories."""
-        w, f = weight[:on], slope[:, :on]
-        self.total[:on] += w
-        weighted = w * f
-        self.slope[:, :on] += weighted
-        self.bend[:, :, :on] += weighted[:, None] * f
-        for (j, k), second in zip(PAIRS, bend[:, :on], strict=True):
-            self.bend[j, k, :on] += w * second
-            if j != k:
-                self.bend[k, j, :on] += w * second
+    def add(self, weight: Floats, slope: Floats, bend: Floats) -> None:
+        """Terms (k, n) of the first n histories with f' (4, k, n) and the PAIRS of f''; or one."""
+        on = weight.shape[-1]
+        f, g = slope.reshape(4, -1, on), bend.reshape(6, -1, on)
+        self.total[:on] += weight.sum(axis=0)
+        self.slope[:, :on] += np.einsum("km,akm->am", weight, f)
+        self.bend[:, :, :on] += np.einsum("akm,bkm->abm", weight * f, f)
+        for (i, j), second in zip(PAIRS, np.einsum("km,akm->am", weight, g), strict=True):
+            self.bend[i, j, :on] += second
+            if i != j:
+                self.bend[j, i, :on] += second
 
     def of_the_log(self) -> tuple[Floats, Floats]:
         """Gradient and Hessian of the log of the sum."""
