@@ -30,13 +30,23 @@ def log_rising(a: Number, t: Number) -> Floats:
     >>> float(log_rising(3.0, 2.0))  # log(3 * 4)
     2.484906649788...
     """
-    a, t = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(t, dtype=np.float64))
-    small = np.minimum(a, LARGE)
-    direct = scipy.special.gammaln(small + t) - scipy.special.gammaln(small)
-    big = np.maximum(a, LARGE)
-    stirling = t * np.log(big) + (big + t - 0.5) * np.log1p(t / big) - t
-    stirling += _correction(big + t) - _correction(big)
-    return np.where(a < LARGE, direct, stirling)
+    a, t = np.asarray(a, dtype=np.float64), np.asarray(t, dtype=np.float64)
+    small = a < LARGE
+    if small.all():
+        return _gamma_ratio(a, t)
+    if not small.any():
+        return _stirling_ratio(a, t)
+    either = _gamma_ratio(np.minimum(a, LARGE), t), _stirling_ratio(np.maximum(a, LARGE), t)
+    return np.where(small, *either)
+
+
+def _gamma_ratio(a: Floats, t: Floats) -> Floats:
+    return np.asarray(scipy.special.gammaln(a + t) - scipy.special.gammaln(a))
+
+
+def _stirling_ratio(a: Floats, t: Floats) -> Floats:
+    direct = t * np.log(a) + (a + t - 0.5) * np.log1p(t / a) - t
+    return np.asarray(direct + (_correction(a + t) - _correction(a)))
 
 
 def _correction(z: Floats) -> Floats:

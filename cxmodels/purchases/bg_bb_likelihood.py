@@ -17,6 +17,7 @@ import numpy as np
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
+from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.partial_sums import log_partial_sum, log_rising, rising_slopes
 from cxmodels.purchases.family import RowDerivatives
 
@@ -38,8 +39,15 @@ def starts(profiles: Profiles) -> Floats:
 def log_alive(theta: Floats, x: Number, T: Number) -> Floats:
     """log P(this sequence of x purchases, alive at T): the first term of L."""
     alpha, beta, gamma, delta = (theta[..., k] for k in range(4))
-    taken = log_rising(alpha, x) + log_rising(beta, T - x) - log_rising(alpha + beta, T)
-    return np.asarray(taken + log_rising(delta, T) - log_rising(gamma + delta, T))
+    taken = _rising(alpha, x) + _rising(beta, T - x) - _rising(alpha + beta, T)
+    return np.asarray(taken + _rising(delta, T) - _rising(gamma + delta, T))
+
+
+def _rising(a: Floats, t: Number) -> Floats:
+    """log (a)_t, once for each distinct count t where customers are alike."""
+    if np.ndim(a) and np.shape(a)[-1] > 1:
+        return log_rising(a, t)
+    return of_distinct(lambda t: log_rising(a, t), t)
 
 
 def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
