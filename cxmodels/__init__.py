@@ -9,6 +9,7 @@ from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.measures.audit import Audit, audit
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
+from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
@@ -32,6 +33,7 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BGBB",
     "BGCNBD",
     "BGNBD",
     "MBGCNBD",

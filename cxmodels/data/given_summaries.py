@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.profiles import Bools, Floats, compress
+from cxmodels.data.profiles import Bools, Floats, Ints, compress
 from cxmodels.data.units import TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
 
@@ -76,6 +76,28 @@ def read_summary(
         currency=currency,
         covariates=covariates,
     )
+
+
+def counted_rows(frame: Any, count: str) -> "tuple[pd.DataFrame, Ints]":
+    """A table whose rows stand for several customers, without that column, and how many each.
+
+    Customers are numbered from 0, as the rows of any summary without ids; a row may stand for none.
+    """
+    table = _as_pandas(frame).reset_index(drop=True)
+    if count not in table:
+        found = ", ".join(str(name) for name in table.columns)
+        raise OptionError(f"there is no column {count!r} to count customers by; columns: {found}")
+    if "customer_id" in table:
+        raise OptionError(
+            f"a row is one customer by its customer_id, or {count!r} of them: give one of the two"
+        )
+    times, _ = _numbers(table, count)
+    with np.errstate(invalid="ignore"):  # NaN is wrong here
+        bad = ~((times >= 0) & (times == np.floor(times)) & np.isfinite(times))
+    if bad.any():
+        rule = _Rule(f"{count} is not a whole number of 0 or more", bad)
+        raise DataError("summary", [_told(rule, table)])
+    return table.drop(columns=[count]), times.astype(np.int64)
 
 
 def _as_pandas(frame: Any) -> "pd.DataFrame":

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - only this package's own names are written into SQL, a user's enter as trees
 
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import scipy
@@ -11,7 +11,7 @@ from cxmodels.data.aggregation import CUSTOMERS, KEPT, OCCASIONS, ROWS, Aggregat
 from cxmodels.data.reconciliation import KNOWN, NEGATIVE, NO_CUSTOMER, REVERSED
 from cxmodels.data.sql_time import period_of
 from cxmodels.data.tables import LOG
-from cxmodels.data.units import Collapse
+from cxmodels.data.units import add_months
 
 OPENING_EXCESS = 1.5  # new customers of the opening stretch, relative to the two after it
 STRETCHES = 12  # the window is cut into this many stretches of equal length
@@ -36,6 +36,7 @@ def notes_on(
         _known_truncation(done),
         suspected_truncation(done, start),
         _stops_early(done),
+        _last_period_cut(done),
         *_set_aside(account),
         _zero_amounts(done),
         _duplicates(repeated),
@@ -103,6 +104,22 @@ def _stops_early(done: Aggregated) -> str:
     )
 
 
+def _last_period_cut(done: Aggregated) -> str:
+    """Opportunities are compared with each other: the last one has to be as long as the rest."""
+    unit, collapse, end = done.ask.unit, done.ask.collapse, done.ask.window.end
+    if not collapse.has_days or unit.value != collapse.value:
+        return ""
+    first = collapse.last_moment(end)
+    following = add_months(first, unit.months) if unit.months else first + timedelta(days=7)
+    if following == end + timedelta(days=1):
+        return ""
+    return (
+        f"The window ends on {end}, within the {unit.value} that began on {first}: T counts it "
+        f"as a whole {unit.value}. Let `end` be the last day of one, such as "
+        f"{following - timedelta(days=1)}."
+    )
+
+
 def _set_aside(account: pd.DataFrame) -> list[str]:
     lines = account.set_index("item")
     notes = []
@@ -143,7 +160,7 @@ def duplicate_rows(done: Aggregated) -> int:
         return 0
     moment = period_of(done.ask.fields.moment, done.ask.collapse, "duckdb").sql("duckdb")
     same = "l.customer_id = several.customer_id AND l.happened = several.happened"
-    if done.ask.orders or done.ask.collapse in (Collapse.WEEK, Collapse.MONTH):
+    if done.ask.orders or done.ask.collapse.has_days:
         # an order's lines may lie on other days than its occasion; a split week is moved
         same = "l.customer_id = several.customer_id"
     columns = ", ".join(column.place for column in done.source.columns)

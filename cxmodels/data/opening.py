@@ -75,7 +75,7 @@ def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> Cust
         currency=choices.currency,
         covariates=names.covariates,
         reconciliation=account,
-        tracking=tracking_table(done, opening),
+        tracking=tracking_table(done, choices.collapse.first_day(opening)),
         notes=notes_on(done, opening, account, repeated),
     )
 

@@ -108,7 +108,7 @@ def rows_sql(ask: Aggregation, source: Tree) -> exp.Select:
     fields, window = ask.fields, ask.window
     day = day_of(fields.moment)
     happened = period_of(fields.moment, ask.collapse, ask.dialect)
-    if ask.holdout and ask.collapse in (Collapse.WEEK, Collapse.MONTH):
+    if ask.holdout and ask.collapse.has_days:
         happened = fill(
             "CASE WHEN _day < _after THEN _period ELSE GREATEST(_period, _after) END",
             day=day,

@@ -97,6 +97,7 @@ class CustomerBase:
         holdout_T: float | None = None,
         currency: str | None = None,
         covariates: Iterable[str] = (),
+        count: str | None = None,
     ) -> CustomerBase:
         """A base from one row per customer, as other programs give it.
 
@@ -105,6 +106,8 @@ class CustomerBase:
         known, customer_id (else the index), monetary_value, paid_frequency, holdout_frequency,
         holdout_amount, log_interval_sum (natural logs of the intervals between purchases, summed)
         and interval_share. A monetary_value of 0 or NaN says that no repeat occasion was paid.
+        count: a column that says how many customers each row stands for; they are
+        numbered from 0.
         end: last day of observation; needed only for horizons in calendar months.
         Raises DataError with every problem of the table, OptionError on an unknown unit.
 
@@ -112,18 +115,27 @@ class CustomerBase:
         >>> CustomerBase.from_summary(
         ...     pd.DataFrame({"frequency": [2, 0], "recency": [30.4, 0], "T": [38.9, 20.1]}))
         CustomerBase: 2 customers, 1 of them with repeat purchases; unit week
-        """
-        from cxmodels.data.given_summaries import read_summary
 
-        return read_summary(
-            cls,
-            frame,
-            unit=unit,
-            end=end,
-            holdout_T=holdout_T,
-            currency=currency,
-            covariates=tuple(covariates),
-        )
+        Customers counted by history, as a paper prints them:
+
+        >>> counts = {"frequency": [0, 1], "recency": [0, 4], "T": 6, "donors": [3464, 78]}
+        >>> CustomerBase.from_summary(pd.DataFrame(counts), unit="year", count="donors")
+        CustomerBase: 3,542 customers, 78 of them with repeat purchases; unit year
+        """
+        from cxmodels.data.given_summaries import counted_rows, read_summary
+
+        ask: dict[str, Any] = {
+            "unit": unit,
+            "end": end,
+            "holdout_T": holdout_T,
+            "currency": currency,
+            "covariates": tuple(covariates),
+        }
+        if count is None:
+            return read_summary(cls, frame, **ask)
+        table, times = counted_rows(frame, count)
+        read_summary(cls, table, **ask)  # what is wrong is told by the rows as given
+        return read_summary(cls, table.loc[table.index.repeat(times)].reset_index(drop=True), **ask)
 
     def facts(self) -> list[tuple[str, str]]:
         """What the base is, as pairs of a word and its value."""

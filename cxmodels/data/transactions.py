@@ -70,8 +70,10 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     take to come back.
     cohort: the period of the first purchase that labels a customer: "month" (2024-03), "quarter"
     (2024-Q1) or "year" (2024); text whose alphabetical order is that of time.
-    collapse: what counts as one occasion: "day", "hour", "week", "month", or "none" (rows of the
-    same time stamp only).
+    collapse: what counts as one occasion: "day", "hour", "week", "month", "quarter", "year", or
+    "none" (rows of the same time stamp only). The same word for unit and collapse, as in
+    unit="month", collapse="month", counts opportunities: recency and T are whole numbers of them,
+    as BG/BB needs; let `end` be the last day of one.
     timezone: where days are counted, needed for instants such as "2024-05-01T23:30:00Z".
     time_format: how text dates are written, as in "%d.%m.%Y"; ISO 8601 needs none.
     covariates: columns kept per customer, with their value at the first purchase.

@@ -66,6 +66,8 @@ class Collapse(Enum):
     DAY = "day"
     WEEK = "week"  # Monday to Sunday
     MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
 
     @classmethod
     def parse(cls, text: "str | Collapse") -> "Collapse":
@@ -87,6 +89,19 @@ class Collapse(Enum):
         """Whether an occasion has a time of day, not a date alone."""
         return self in (Collapse.NONE, Collapse.HOUR)
 
+    @property
+    def has_days(self) -> bool:
+        """Whether an occasion may hold purchases of several days."""
+        return self in (Collapse.WEEK, Collapse.MONTH, Collapse.QUARTER, Collapse.YEAR)
+
+    def first_day(self, day: date) -> date:
+        """The first day of the period that holds `day`.
+
+        >>> Collapse.QUARTER.first_day(date(1997, 9, 30))
+        datetime.date(1997, 7, 1)
+        """
+        return self.last_moment(day) if self.has_days else day
+
     def last_moment(self, end: date) -> date:
         """The occasion time that closes a window whose last day is `end`.
 
@@ -97,6 +112,10 @@ class Collapse(Enum):
             return end - timedelta(days=end.weekday())
         if self is Collapse.MONTH:
             return end.replace(day=1)
+        if self is Collapse.QUARTER:
+            return end.replace(month=1 + (end.month - 1) // 3 * 3, day=1)
+        if self is Collapse.YEAR:
+            return end.replace(month=1, day=1)
         if self is Collapse.DAY:
             return end
         midnight = datetime(end.year, end.month, end.day) + timedelta(days=1)

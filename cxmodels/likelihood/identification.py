@@ -159,10 +159,12 @@ def _edge_clause(space: Space, outward: Floats) -> str:
         parameter = space.parameters[place]
         end = parameter.ends[1] if outward[place] > 0.0 else parameter.ends[0]
         parts.append(f"{parameter.name} ran to {end}")
-    leading = space.parameters[int(np.abs(outward).argmax())]
-    meaning = leading.high if outward[np.abs(outward).argmax()] > 0.0 else leading.low
-    together = f" together, only {_kept(space, outward)} is determined" if len(places) > 1 else ""
-    return " and ".join(parts) + together + (f": {meaning}" if meaning else "")
+    together = len(places) > 1 and bool((outward[places] > 0.0).all())
+    place = places[0] if together else int(np.abs(outward).argmax())
+    leading = space.parameters[place]  # weights that grow together: the first one's words
+    meaning = leading.high if outward[place] > 0.0 else leading.low
+    kept = f" together, only {_kept(space, outward)} is determined" if len(places) > 1 else ""
+    return " and ".join(parts) + kept + (f": {meaning}" if meaning else "")
 
 
 def _ratio_clause(space: Space, outward: Floats, places: list[int]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.family import PurchaseFamily
@@ -11,6 +12,7 @@ from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 
 FAMILIES: dict[str, Callable[..., PurchaseFamily]] = {
+    "BGBB": BGBB,
     "BGCNBD": BGCNBD,
     "BGNBD": BGNBD,
     "GGompertzNBD": GGompertzNBD,

@@ -109,6 +109,7 @@ class PurchaseFamily(ABC):
     link: Link = Alike()
     one_time_buyers_alive: bool = False  # whether P(alive) of a one-time buyer is 1 by construction
     nobody_leaves: bool = False  # whether P(alive) is 1 for everyone by construction
+    discrete: bool = False  # whether purchases fall on whole opportunities 1, 2, ... alone
     remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
     stages: int = 1  # a purchase is every so many-th event of a customer's Poisson process
     survivors: Survivors = ByCount()
@@ -146,7 +147,10 @@ class PurchaseFamily(ABC):
 
     @abstractmethod
     def purchase_rate(self, theta: Floats, t: Number) -> Floats:
-        """Expected purchases per unit of time at t of a customer alive at 0, dead ones counted."""
+        """Expected purchases per unit of time at t of a customer alive at 0, dead ones counted.
+
+        In discrete time P(purchase at opportunity t), continued smoothly between opportunities.
+        """
 
     @abstractmethod
     def log_pmf(self, theta: Floats, n: Ints, t: Number) -> Floats:

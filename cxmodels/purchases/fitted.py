@@ -15,6 +15,7 @@ from cxmodels.likelihood.fit import maximise
 from cxmodels.likelihood.fitted import FittedModel
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
+from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
 from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
 from cxmodels.results.draws import Draws
@@ -38,6 +39,11 @@ class FittedPurchases(FittedModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers has to know, in sentences."""
+        if self.family.discrete:
+            return (
+                f"{self.family.name} counts opportunities, one a {self.unit.value}: a horizon that "
+                "ends between two of them counts those before its end.",
+            )
         once = self.rows - self.repeaters
         if self.family.nobody_leaves:
             return (
@@ -143,17 +149,26 @@ class FittedPurchases(FittedModel):
         return replace(self, family=linked), seen
 
     def length(self, horizon: str | Span, start: date | None = None) -> float:
-        """A horizon in the fit's unit; calendar months count from `start` or the base's end."""
-        return Span.parse(horizon).length(self.unit, start or self.end)
+        """A horizon in the fit's unit; calendar months count from `start` or the base's end.
+
+        Whole opportunities in discrete time, rounded down.
+        """
+        length = Span.parse(horizon).length(self.unit, start or self.end)
+        return whole_horizon(length, horizon, self.unit.value) if self.family.discrete else length
 
     def check_base(self, base: CustomerBase) -> None:
-        """Raises OptionError unless `base` is a customer base in the unit of the fit."""
+        """Raises OptionError unless `base` is a customer base in the unit of the fit.
+
+        DataError where the family counts opportunities and the base does not.
+        """
         ask_for_base(base)
         if base.unit is not self.unit:
             raise OptionError(
                 f"the fit is in {self.unit.value}s, the base in {base.unit.value}s: make the base "
                 f"with unit={self.unit.value!r}"
             )
+        if self.family.discrete:
+            ask_for_opportunities(base)
 
 
 def choices(family: PurchaseFamily) -> dict[str, int]:

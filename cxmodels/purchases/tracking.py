@@ -31,6 +31,8 @@ def tracking(
     size = np.bincount(place, weights=base.profiles.weight).astype(np.float64)
     ahead = np.array([elapsed(end, day.date(), base.unit) for day in table["period_end"]])
     age = np.maximum(T[:, None] + ahead, 0.0)  # (distinct T, periods)
+    if fit.family.discrete:  # opportunities completed by the end of each period
+        age = np.floor(age + 1e-9)
     sample = fit.posterior(draws, seed=seed).values
     curves = _expected_totals(fit, np.concatenate([fit.theta[None], sample]), age, size)
     spread, steps = _behaviour_variance(fit, age, size, seed)
@@ -65,7 +67,7 @@ def _behaviour_variance(
     """
     rng = np.random.default_rng(seed)
     theta = np.broadcast_to(fit.theta, (PATHS, fit.theta.size))
-    grid = np.linspace(0.0, max(float(age.max()), 1e-9), 65)
+    grid = _grid(fit, max(float(age.max()), 1e-9))
     paths = fit.family.simulate(theta, np.float64(grid[-1]), rng)
     bins = np.searchsorted(grid, paths.time) - 1
     by_bin = np.zeros((PATHS, grid.size - 1))
@@ -78,6 +80,13 @@ def _behaviour_variance(
     width = np.diff(age, axis=1, prepend=0.0)
     steps = size @ (np.interp(age - width / 2, middle, rate) * width)
     return cumulative, steps
+
+
+def _grid(fit: FittedPurchases, oldest: float) -> Floats:
+    """Ages at which the variance is known: every opportunity, or 64 steps."""
+    if fit.family.discrete:
+        return np.arange(max(oldest, 1.0) + 1.0)
+    return np.linspace(0.0, oldest, 65)
 
 
 def interval_of_total(

@@ -155,7 +155,7 @@ class Base(Section):
     end: Day | None = None
     holdout_end: Day | None = None
     acquired_from: Day | None = None
-    collapse: Literal["none", "hour", "day", "week", "month"] = "day"
+    collapse: Literal["none", "hour", "day", "week", "month", "quarter", "year"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
 
     @model_validator(mode="after")

@@ -179,7 +179,7 @@ class DiscountCurve:
         s = c * np.expm1(y)
         measure = (half * shares).ravel() * (c + s)  # ds = (c + s) dy
         place = np.clip((2 * y - y_low - y_high) / (y_high - y_low), -1, 1)
-        mass = measure[:, None] * _lagrange(place, angle)
+        mass = measure[:, None] * lagrange(place, angle)
         paid, force = self.paid(s), np.log1p(rates) / self.unit.per_year
         if self.payment is not Payment.CONTINUOUS:  # all of a month is paid at once
             mass = mass.reshape(half.size, points.size, count).sum(axis=1)
@@ -204,7 +204,7 @@ def _paid_at(payment: Payment, start: Floats, end: Floats) -> Floats:
     return end if payment is Payment.END else np.asarray(0.5 * (start + end))
 
 
-def _lagrange(place: Floats, angle: Floats) -> Floats:
+def lagrange(place: Floats, angle: Floats) -> Floats:
     """(points, nodes): Lagrange polynomials of the Chebyshev nodes cos(angle) at `place`."""
     order = np.arange(angle.size)
     scale = np.where(order == 0, 1.0, 2.0) / angle.size

@@ -11,8 +11,9 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.value import expectation, new_customer
-from cxmodels.value.discount import DiscountCurve, Payment
+from cxmodels.value.discount import Payment
 from cxmodels.value.histories import Histories
+from cxmodels.value.terms import curve_of
 
 
 def discounted_purchases(
@@ -33,10 +34,10 @@ def discounted_purchases(
     Source: Fader, Hardie and Lee (2005), "RFM and CLV", for the quantity; here an integral of the
     discount factor times the purchase rate, good to 1e-8 (1e-5 for very regular heavy buyers).
     """
-    curve = DiscountCurve.of(
+    curve = curve_of(
+        fit,
         horizon=horizon,
         rate=discount_rate,
-        unit=fit.unit,
         payment=payment,
         start=fit.end if base is None else base.end,
     )

@@ -13,11 +13,30 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.numerics.transforms import Dimension
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.spend import gamma_gamma
-from cxmodels.value.discount import DiscountCurve
+from cxmodels.value.discount import NODES, DiscountCurve, Scheme
 from cxmodels.value.histories import Histories
+from cxmodels.value.opportunities import counted, fading
 
 CELLS = 500_000  # values of the purchase rate worked out at once by each of two threads
 QUICK = 6  # nodes a panel under each draw: 1e-5 relative, far below the spread of the draws
+
+
+def scheme_of(
+    family: PurchaseFamily,
+    alive: Floats,
+    curve: DiscountCurve,
+    rates: Floats | None = None,
+    *,
+    nodes: int = NODES,
+) -> Scheme:
+    """Times and weights for the purchase rates of customers alive now, parameters (g, k).
+
+    Quadrature over time, or in discrete time a sum over opportunities; rates: annual rates, one
+    column of weights for each, the curve's own if None.
+    """
+    if family.discrete:
+        return counted(curve, fading(family, alive), rates, nodes=nodes)
+    return curve.scheme(resolution(family, alive), rates, nodes=nodes)
 
 
 def resolution(family: PurchaseFamily, alive: Floats) -> float:
@@ -48,7 +67,7 @@ def discounted_if_alive(
 ) -> Floats:
     """(g,): discounted expected purchases of a customer alive now, at one theta (k,)."""
     alive = seen.ahead.alive(family, theta)
-    scheme = curve.scheme(resolution(family, alive))
+    scheme = scheme_of(family, alive, curve)
     rate = family.purchase_rate(alive[:, None, :], scheme.times)
     return np.asarray(rate @ scheme.weights[:, 0])
 
@@ -63,9 +82,8 @@ def discounted_by_draw(
     """(g, d): the same under each draw (d, k) and its annual discount rate (d,)."""
     alive = seen.ahead.alive(family, theta)
     few = alive[:: max(1, len(alive) // 20)].reshape(-1, alive.shape[-1])
-    coarse = resolution(family, few)
     distinct, place = np.unique(rates, return_inverse=True)
-    scheme = curve.scheme(coarse, distinct, nodes=QUICK)
+    scheme = scheme_of(family, few, curve, distinct, nodes=QUICK)
 
     def part(rows: slice) -> Floats:
         rate = family.purchase_rate(alive[rows, :, None, :], scheme.times)

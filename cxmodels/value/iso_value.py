@@ -6,12 +6,11 @@ import pandas as pd
 from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.maps import is_possible, recencies
 from cxmodels.spend.fitted import FittedSpend
-from cxmodels.value.discount import DiscountCurve, Payment
-from cxmodels.value.expectation import resolution
-from cxmodels.value.terms import as_number
-
-STEPS = 40
+from cxmodels.value.discount import Payment
+from cxmodels.value.expectation import scheme_of
+from cxmodels.value.terms import as_number, curve_of
 
 
 def iso_value(
@@ -29,29 +28,30 @@ def iso_value(
 
     Args: T: time since the first purchase in the fit's unit; horizon, discount_rate, margin,
     payment: as in `lifetime_value`; most: largest frequency.
-    Returns: frequency, recency (time from first to last purchase), T, value (money).
+    Returns: frequency, recency (time from first to last purchase), T, value (money); in discrete
+    time without rows for more purchases than opportunities up to the last one.
     """
     if not (as_number(T, "T") > 0 and isinstance(most, int) and most >= 1):
         raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
     if not 0.0 < as_number(margin, "margin") <= 1.0:
         raise OptionError(f"margin is a share of revenue, above 0 and at most 1, got {margin}")
-    curve = DiscountCurve.of(
-        horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=fit.end
-    )
+    curve = curve_of(fit, horizon=horizon, rate=discount_rate, payment=payment, start=fit.end)
     family, theta = fit.family, fit.theta
     frequency = np.arange(1.0, most + 1)
-    recency = np.linspace(0.0, T, STEPS + 1)[1:]
+    recency = recencies(family, T)
     alive = family.alive(theta, frequency, np.float64(T), np.float64(T))
-    scheme = curve.scheme(resolution(family, alive))
+    scheme = scheme_of(family, alive, curve)
     ahead = family.purchase_rate(alive[:, None, :], scheme.times) @ scheme.weights[:, 0]
     x, t_x = np.meshgrid(frequency, recency, indexing="ij")
+    possible = is_possible(family, x, t_x)
+    x, t_x, ahead = x[possible], t_x[possible], ahead[np.nonzero(possible)[0]]
     p_alive = family.p_alive(theta, x, t_x, np.full_like(x, T))
     order = margin * spend_fit.paid_share * spend_fit.mean_spend
     return pd.DataFrame(
         {
-            "frequency": x.ravel().astype(np.int64),
-            "recency": t_x.ravel(),
+            "frequency": x.astype(np.int64),
+            "recency": t_x,
             "T": float(T),
-            "value": (p_alive * ahead[:, None] * order).ravel(),
+            "value": p_alive * ahead * order,
         }
     )

@@ -20,13 +20,13 @@ from cxmodels.results.estimate import check_level
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value import expectation
 from cxmodels.value.concentration import concentration
-from cxmodels.value.discount import DiscountCurve, Payment
+from cxmodels.value.discount import Payment
 from cxmodels.value.equity import Totals, equity_table, expected_totals, shares
 from cxmodels.value.histories import Histories
 from cxmodels.value.intervals import Simulated, by_group, one_by_one
 from cxmodels.value.new_customer import new_customer_table
 from cxmodels.value.outcomes import Parameters, purchases_ahead
-from cxmodels.value.terms import Margin, Terms, as_number, joint_draws, margins
+from cxmodels.value.terms import Margin, Terms, as_number, curve_of, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
 MOST_CELLS = 50_000_000  # draws times histories by default
@@ -130,9 +130,7 @@ def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a val
             f"discount_rate_sd is the standard deviation of an annual rate, 0 to 1, got "
             f"{discount_rate_sd}"
         )
-    curve = DiscountCurve.of(
-        horizon=horizon, rate=discount_rate, unit=fit.unit, payment=payment, start=base.end
-    )
+    curve = curve_of(fit, horizon=horizon, rate=discount_rate, payment=payment, start=base.end)
     terms = Terms(
         curve=curve,
         horizon=None if horizon is None else Span.parse(horizon),

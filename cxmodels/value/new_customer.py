@@ -7,7 +7,7 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.spend import gamma_gamma
 from cxmodels.value.discount import DiscountCurve
-from cxmodels.value.expectation import resolution
+from cxmodels.value.expectation import scheme_of
 from cxmodels.value.outcomes import Parameters, simulated_reach
 from cxmodels.value.terms import Terms
 
@@ -20,7 +20,7 @@ def discounted_purchases(
     """(d,): discounted expected repeat purchases of a new customer under each theta (d, k) and
     annual rate (d,)."""
     distinct, place = np.unique(rates, return_inverse=True)
-    scheme = curve.scheme(resolution(family, theta), distinct)
+    scheme = scheme_of(family, theta, curve, distinct)
     rate = family.purchase_rate(theta[:, None, :], scheme.times)
     return np.asarray(np.einsum("dj,jd->d", rate, scheme.weights[:, place]))
 

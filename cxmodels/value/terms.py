@@ -1,6 +1,7 @@
 """The terms of a valuation: margin, rate, horizon and timing, checked at the door."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.spend.fitted import FittedSpend
-from cxmodels.value.discount import DiscountCurve
+from cxmodels.value.discount import DiscountCurve, Payment
 from cxmodels.value.outcomes import Parameters
 
 Margin = float | pd.Series | Floats
@@ -55,6 +56,23 @@ class Terms:
     def ending(self, length: float) -> DiscountCurve:
         """The same curve with a horizon of `length` in the base's unit."""
         return replace(self.curve, length=length)
+
+
+def curve_of(
+    fit: FittedPurchases,
+    *,
+    horizon: str | Span | None,
+    rate: float,
+    payment: str | Payment,
+    start: date | None,
+) -> DiscountCurve:
+    """The discount curve in the fit's unit; in discrete time it ends at a whole opportunity."""
+    curve = DiscountCurve.of(
+        horizon=horizon, rate=rate, unit=fit.unit, payment=payment, start=start
+    )
+    if horizon is None or not fit.family.discrete:
+        return curve
+    return replace(curve, length=fit.length(horizon, start))
 
 
 def margins(margin: Margin, base: CustomerBase) -> Floats:

@@ -6,6 +6,7 @@ FACE = {
     "AveragedValue",
     "Audit",
     "BGCNBD",
+    "BGBB",
     "BGNBD",
     "CohortTable",
     "CustomerBase",

@@ -1,7 +1,9 @@
 """Laws that every purchase family obeys. Each takes a family and raises AssertionError if broken.
 
 Written once, run over all families (test_purchase_laws.py) and over families broken on purpose
-(test_purchase_planted_errors.py), which some law must catch.
+(test_purchase_planted_errors.py), which some law must catch. Where a law holds in continuous time
+it is asked at times in general position; families in discrete time are asked at whole ones, sums
+stand for integrals, and they have laws of their own (`laws_of`).
 """
 
 import math
@@ -9,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cxmodels.data.summaries import Profiles
+from cxmodels.data.profiles import Profiles, compress
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
 
 CUSTOMERS = 60_000
@@ -23,14 +25,24 @@ def thetas(family: PurchaseFamily) -> np.ndarray:
     return values * family.space.scales(time=4.0, money=1.0)
 
 
+def at(family: PurchaseFamily, t: float) -> np.float64:
+    """A time in general position, or the opportunity before it."""
+    return np.float64(np.floor(t) if family.discrete else t)
+
+
 def histories(family: PurchaseFamily, theta: np.ndarray, T: float, seed: int) -> Profiles:
     """Histories of new customers after T units of time, straight from the family's simulation."""
-    rng = np.random.default_rng(seed)
+    rng, T = np.random.default_rng(seed), float(at(family, T))
     paths = family.simulate(np.broadcast_to(theta, (CUSTOMERS, theta.size)), np.float64(T), rng)
     t_x = np.zeros(CUSTOMERS)
     np.maximum.at(t_x, paths.customer, paths.time)
     ones = np.ones(CUSTOMERS)
     return Profiles(paths.count.astype(np.int64), t_x, T * ones, ones, np.arange(CUSTOMERS))
+
+
+def distinct(seen: Profiles) -> Profiles:
+    """The same customers, those with one history counted once."""
+    return compress(seen.frequency, seen.recency, seen.T)
 
 
 def near(sample: np.ndarray, expected: float, what: str) -> None:
@@ -40,14 +52,15 @@ def near(sample: np.ndarray, expected: float, what: str) -> None:
 
 
 def pmf_is_a_distribution(family: PurchaseFamily) -> None:
+    t = at(family, 7.3)
     for theta in thetas(family):
         n = np.arange(4000)
-        pmf = np.exp(family.log_pmf(theta, n, np.float64(7.3)))
+        pmf = np.exp(family.log_pmf(theta, n, t))
         assert abs(pmf.sum() - 1.0) < 1e-9
-        expected = family.expected_purchases(theta, np.float64(7.3))
+        expected = family.expected_purchases(theta, t)
         assert abs(pmf @ n / expected - 1.0) < 1e-7
-        alive = np.exp(family.log_pmf_survivors(theta, n, np.float64(7.3)))
-        assert abs(alive.sum() / family.survival(theta, np.float64(7.3)) - 1.0) < 1e-8
+        alive = np.exp(family.log_pmf_survivors(theta, n, t))
+        assert abs(alive.sum() / family.survival(theta, t) - 1.0) < 1e-8
         assert (alive <= pmf * (1 + 1e-12) + 1e-300).all()
 
 
@@ -85,38 +98,58 @@ def windows_add_up(family: PurchaseFamily) -> None:
         assert abs(pmf @ n / (ends[1] - ends[0]) - 1.0) < 1e-7
 
 
+def chances_add_up(family: PurchaseFamily) -> None:
+    for theta in thetas(family):
+        total = np.cumsum(family.purchase_rate(theta, np.arange(1.0, 200.0)))
+        found = family.expected_purchases(theta, np.arange(1.0, 200.0))
+        assert (np.abs(found - total) < 1e-12 * total).all()
+
+
+def opportunities_are_whole(family: PurchaseFamily) -> None:
+    """At most one purchase an opportunity, none between two, and time counts up to the last one."""
+    n = np.arange(5)
+    for place, theta in enumerate(thetas(family)):
+        for quantity in (family.expected_purchases, family.survival):
+            assert quantity(theta, np.float64(8.7)) == quantity(theta, np.float64(8.0))
+        for pmf in (family.log_pmf, family.log_pmf_survivors):
+            assert np.array_equal(pmf(theta, n, np.float64(3.9)), pmf(theta, n, np.float64(3.0)))
+            assert pmf(theta, n, np.float64(3.0))[4] == -np.inf
+        many = np.broadcast_to(theta, (500, theta.size))
+        paths = family.simulate(many, np.float64(8.7), np.random.default_rng(place))
+        assert np.array_equal(paths.time, np.floor(paths.time))
+        same = np.diff(paths.customer) == 0
+        assert (np.diff(paths.time)[same] >= 1).all()
+
+
 def simulation_agrees(family: PurchaseFamily) -> None:
+    T, t = at(family, 8.7), float(at(family, 3.1))
     for place, theta in enumerate(thetas(family)):
         rng = np.random.default_rng(place)
         many = np.broadcast_to(theta, (CUSTOMERS, theta.size))
-        paths = family.simulate(many, np.float64(8.7), rng)
+        paths = family.simulate(many, T, rng)
         assert (np.bincount(paths.customer, minlength=CUSTOMERS) == paths.count).all()
-        assert ((paths.time > 0) & (paths.time <= 8.7)).all()
+        assert ((paths.time > 0) & (paths.time <= T)).all()
         same = np.diff(paths.customer) == 0
         assert (np.diff(paths.time)[same] >= 0).all()
-        near(paths.count, family.expected_purchases(theta, np.float64(8.7)), "purchases")
-        counts = family.simulate_counts(many, np.float64(8.7), rng)
-        near(counts, family.expected_purchases(theta, np.float64(8.7)), "counts")
-        near(
-            counts == 0,
-            float(np.exp(family.log_pmf(theta, np.array([0]), np.float64(8.7)))[0]),
-            "0",
-        )
-        near(paths.alive, family.survival(theta, np.float64(8.7)), "alive")
-        early = np.bincount(paths.customer[paths.time <= 3.1], minlength=CUSTOMERS)
-        near(early, family.expected_purchases(theta, np.float64(3.1)), "early purchases")
+        near(paths.count, family.expected_purchases(theta, T), "purchases")
+        counts = family.simulate_counts(many, T, rng)
+        near(counts, family.expected_purchases(theta, T), "counts")
+        near(counts == 0, float(np.exp(family.log_pmf(theta, np.array([0]), T))[0]), "0")
+        near(paths.alive, family.survival(theta, T), "alive")
+        early = np.bincount(paths.customer[paths.time <= t], minlength=CUSTOMERS)
+        near(early, family.expected_purchases(theta, np.float64(t)), "early purchases")
         for n in range(4):
-            log_n = family.log_pmf(theta, np.array([n]), np.float64(8.7))
+            log_n = family.log_pmf(theta, np.array([n]), T)
             near(paths.count == n, float(np.exp(log_n)[0]), f"P({n})")
-            alive_n = family.log_pmf_survivors(theta, np.array([n]), np.float64(8.7))
+            alive_n = family.log_pmf_survivors(theta, np.array([n]), T)
             near((paths.count == n) & paths.alive, float(np.exp(alive_n)[0]), f"P({n}, alive)")
         late = paths.count - early
-        for n, chance in enumerate(window_pmf(family, theta, np.arange(3), (3.1, 8.7))):
+        for n, chance in enumerate(window_pmf(family, theta, np.arange(3), (t, float(T)))):
             near(late == n, float(chance), f"P({n}) in a window")
 
 
 def conditional_averages_to_unconditional(family: PurchaseFamily) -> None:
-    T, t = 6.3, 5.1
+    T, t = float(at(family, 6.3)), float(at(family, 5.1))
     for place, theta in enumerate(thetas(family)):
         seen = histories(family, theta, T, 100 + place)
         x = seen.frequency.astype(np.float64)
@@ -159,6 +192,19 @@ def time_has_a_unit(family: PurchaseFamily) -> None:
         assert abs(float(change)) < 1e-8
 
 
+def likelihood_counts_sequences(family: PurchaseFamily) -> None:
+    """Over all recencies, the likelihood of x sums to P(x): of the t_x - 1 opportunities before the
+    last purchase, any x - 1 may have been taken."""
+    T = 7
+    for theta in thetas(family):
+        for x in range(T + 1):
+            last = range(x, T + 1) if x else (0,)
+            ways = [math.comb(t - 1, x - 1) if x else 1 for t in last]
+            each = [float(np.exp(_likelihood_of_one(family, theta, x, t, T))) for t in last]
+            pmf = float(np.exp(family.log_pmf(theta, np.array([x]), np.float64(T)))[0])
+            assert abs(np.dot(ways, each) / pmf - 1.0) < 1e-12, (x, each, pmf)
+
+
 def likelihood_is_a_density(family: PurchaseFamily) -> None:
     """Over all recencies, the likelihood of x integrates to P(x).
 
@@ -193,7 +239,7 @@ def _likelihood_of_one(
 
 def derivatives_match_the_value(family: PurchaseFamily) -> None:
     truth = thetas(family)[0]
-    objective = family.objective(histories(family, truth, 6.3, 9).every(slice(0, 3000)))
+    objective = family.objective(distinct(histories(family, truth, 6.3, 9).every(slice(0, 3000))))
     for theta in thetas(family):
         found = objective.derivatives(theta)
         assert abs(found.value - objective.log_likelihood(theta)) < 1e-9 * abs(found.value)
@@ -209,7 +255,9 @@ def derivatives_match_the_value(family: PurchaseFamily) -> None:
 
 def draws_are_rows(family: PurchaseFamily) -> None:
     values = thetas(family)
-    objective = family.objective(histories(family, values[0], 6.3, 11).every(slice(0, 3000)))
+    objective = family.objective(
+        distinct(histories(family, values[0], 6.3, 11).every(slice(0, 3000)))
+    )
     together = objective.log_likelihood(np.concatenate([values] * 5))
     alone = np.array([objective.log_likelihood(theta) for theta in values])
     assert np.abs(together / np.tile(alone, 5) - 1.0).max() < 1e-13
@@ -249,13 +297,20 @@ def rows_add_up(family: PurchaseFamily) -> None:
         assert np.array_equal(family.rows(own, x, seen.recency, seen.T).gradient, found.gradient)
 
 
-LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
-    nothing_happens_in_no_time,
-    pmf_is_a_distribution,
+CONTINUOUS: tuple[Callable[[PurchaseFamily], None], ...] = (
     rate_adds_up,
     windows_add_up,
     time_has_a_unit,
     likelihood_is_a_density,
+)
+DISCRETE: tuple[Callable[[PurchaseFamily], None], ...] = (
+    chances_add_up,
+    opportunities_are_whole,
+    likelihood_counts_sequences,
+)
+ALWAYS: tuple[Callable[[PurchaseFamily], None], ...] = (
+    nothing_happens_in_no_time,
+    pmf_is_a_distribution,
     derivatives_match_the_value,
     draws_are_rows,
     weights_are_copies,
@@ -263,3 +318,8 @@ LAWS: tuple[Callable[[PurchaseFamily], None], ...] = (
     simulation_agrees,
     conditional_averages_to_unconditional,
 )
+
+
+def laws_of(family: PurchaseFamily) -> tuple[Callable[[PurchaseFamily], None], ...]:
+    """The laws of a family: those of its kind of time, then those of all."""
+    return (DISCRETE if family.discrete else CONTINUOUS) + ALWAYS

@@ -8,7 +8,7 @@ from cxmodels.likelihood.objective import RealScale
 from cxmodels.numerics.optimise import climb
 from cxmodels.results.estimate import Outcome
 from tests.laws.hard_inputs import hard_bases
-from tests.laws.test_purchase_laws import FAMILIES
+from tests.laws.test_purchase_laws import CONTINUOUS
 
 SHORT = 0.01  # log likelihood by which a fit may miss the best of the other starts
 
@@ -50,13 +50,13 @@ def told(family, many: int, starts: int) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", CONTINUOUS, ids=lambda family: family.name)
 def test_hard_inputs(family):
     assert told(family, many=15, starts=4) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", CONTINUOUS, ids=lambda family: family.name)
 def test_two_hundred_hard_inputs(family):
     found = told(family, many=210, starts=50)
     assert found == [], "\n".join(found)
