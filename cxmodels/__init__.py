@@ -1,6 +1,7 @@
 """Customer lifetime value, customer equity and what satisfaction is worth, with intervals."""
 
 from cxmodels.data import samples
+from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import summary_sql
 from cxmodels.data.transactions import customer_base
@@ -13,6 +14,17 @@ from cxmodels.purchases.maps import recency_frequency_map
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
+from cxmodels.subscriptions.bdw import BDW
+from cxmodels.subscriptions.fitted import FittedSubscriptions
+from cxmodels.subscriptions.kaplan_meier import kaplan_meier
+from cxmodels.subscriptions.sbg import SBG
+from cxmodels.subscriptions.tracking import retention_tracking
+from cxmodels.subscriptions.weibull_gamma import WeibullGamma
+from cxmodels.value.contract_value import (
+    SubscriptionValue,
+    residual_lifetime,
+    subscription_value,
+)
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
@@ -21,17 +33,23 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BDW",
     "BGNBD",
+    "SBG",
     "CustomerBase",
     "CxError",
     "DataError",
     "FitError",
     "FittedPurchases",
     "FittedSpend",
+    "FittedSubscriptions",
     "GammaGamma",
     "NormalPrior",
     "OptionError",
+    "SubscriptionBase",
+    "SubscriptionValue",
     "Value",
+    "WeibullGamma",
     "__version__",
     "conditional_expectation",
     "customer_base",
@@ -40,10 +58,14 @@ __all__ = [
     "holdout_summary",
     "independence",
     "iso_value",
+    "kaplan_meier",
     "lifetime_value",
     "load",
     "recency_frequency_map",
+    "residual_lifetime",
+    "retention_tracking",
     "samples",
+    "subscription_value",
     "summary_sql",
     "tracking",
 ]

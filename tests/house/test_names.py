@@ -3,6 +3,7 @@
 import cxmodels as cx
 
 FACE = {
+    "BDW",
     "BGNBD",
     "CustomerBase",
     "CxError",
@@ -10,10 +11,15 @@ FACE = {
     "FitError",
     "FittedPurchases",
     "FittedSpend",
+    "FittedSubscriptions",
     "GammaGamma",
     "NormalPrior",
     "OptionError",
+    "SBG",
+    "SubscriptionBase",
+    "SubscriptionValue",
     "Value",
+    "WeibullGamma",
     "__version__",
     "conditional_expectation",
     "customer_base",
@@ -22,10 +28,14 @@ FACE = {
     "holdout_summary",
     "independence",
     "iso_value",
+    "kaplan_meier",
     "lifetime_value",
     "load",
     "recency_frequency_map",
+    "residual_lifetime",
+    "retention_tracking",
     "samples",
+    "subscription_value",
     "summary_sql",
     "tracking",
 }
