@@ -32,7 +32,7 @@ def survival_curve(table: pd.DataFrame, labels: Labels | None = None) -> Picture
     """Share of customers still active by age: what happened, the model's curve, the hold-out.
 
     table: age, part, survival_actual, survival, survival_lower, survival_upper (one row an age),
-    and where known survival_actual_lower, survival_actual_upper, drawn as whiskers.
+    and where known survival_actual_lower, survival_actual_upper (whiskers) and survival_naive.
     """
     labels = labels or Labels(unit="period")
     return _curve(table, "survival", "Share of customers still active", labels)
@@ -51,11 +51,11 @@ def retention_curve(table: pd.DataFrame, labels: Labels | None = None) -> Pictur
 
 def _curve(table: pd.DataFrame, stem: str, axis: str, labels: Labels) -> Picture:
     names = [f"{stem}_actual", stem, f"{stem}_lower", f"{stem}_upper"]
-    whiskers = [f"{stem}_actual_lower", f"{stem}_actual_upper"]
+    whiskers = [f"{stem}_actual_lower", f"{stem}_actual_upper", f"{stem}_naive"]
     data = needed(table, ["age", "part", *names], chart=f"{stem}_curve", known=whiskers)
     renamed = dict(zip(names, ("actual", "expected", "lower", "upper"), strict=True))
     data = data.rename(columns=renamed).rename(
-        columns=dict(zip(whiskers, ("actual_lower", "actual_upper"), strict=True))
+        columns=dict(zip(whiskers, ("actual_lower", "actual_upper", "naive"), strict=True))
     )
     data = data[data["expected"].notna()].reset_index(drop=True)
     title = f"{_TITLES[stem]}{_miss(data)}"
@@ -82,31 +82,47 @@ def _layers(data: pd.DataFrame, axis: str, labels: Labels) -> Picture:
     palette = {seen: theme.OBSERVED, "Model": theme.MODEL, labels.band: theme.BAND}
     x = alt.X(
         "age:Q",
-        axis=alt.Axis(title=f"Age of the contract in {labels.units}", tickMinStep=1, format="d"),
+        axis=alt.Axis(
+            title=f"Age of the contract in {labels.units}",
+            tickMinStep=1,
+            format="d",
+            labelFlush=False,
+        ),
     )
     base = alt.Chart(records(data)).encode(x=x)
     floor = 0.0 if data["actual"].min() < 0.5 else math.floor(_least(data) * 10) / 10
     scale = alt.Scale(domain=[floor, 1.0], nice=False)
     y = share_axis(axis)
-    high = {"axis": y, "scale": scale}
-    band = base.mark_area(opacity=0.75).encode(y=alt.Y("lower:Q", **high), y2="upper:Q")
-    line = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("expected:Q", **high))
-    point = base.mark_point(filled=True, size=55, opacity=1).encode(y=alt.Y("actual:Q", **high))
+    if "naive" in data:
+        palette["Constant retention"] = theme.ACCENT
+    band = base.mark_area(opacity=0.75).encode(
+        y=alt.Y("lower:Q", axis=y, scale=scale), y2="upper:Q"
+    )
+    line = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("expected:Q", axis=y, scale=scale))
+    point = base.mark_point(filled=True, size=55, opacity=1).encode(
+        y=alt.Y("actual:Q", axis=y, scale=scale)
+    )
     layers = [
         named(band, labels.band, palette),
         named(line, "Model", palette),
         named(point, seen, palette),
     ]
+    if "naive" in data:
+        plain = base.mark_line(strokeWidth=1.6, strokeDash=[4, 3])
+        plain = plain.encode(y=alt.Y("naive:Q", axis=y, scale=scale))
+        layers.insert(1, named(plain, "Constant retention", palette))
     if whiskered:
         whisker = base.mark_rule(strokeWidth=1.2, color=theme.OBSERVED)
-        layers.insert(2, whisker.encode(y=alt.Y("actual_lower:Q", **high), y2="actual_upper:Q"))
+        layers.insert(
+            -1, whisker.encode(y=alt.Y("actual_lower:Q", axis=y, scale=scale), y2="actual_upper:Q")
+        )
     tips = base.mark_rule(opacity=0, strokeWidth=11).encode(tooltip=_tooltip(labels))
     mark = _mark(data)
     return layered(*mark[:1], *layers, *mark[1:], tips)
 
 
 def _least(data: pd.DataFrame) -> float:
-    names = [name for name in ("actual", "lower", "actual_lower") if name in data]
+    names = [name for name in ("actual", "lower", "actual_lower", "naive") if name in data]
     return float(data[names].min().min())
 
 

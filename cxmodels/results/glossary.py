@@ -105,6 +105,7 @@ _SUBSCRIPTIONS = (
     Column("survival_actual", "share active at the age, by Kaplan and Meier", SHARE),
     Column("survival_actual_lower", "lower end of Kaplan and Meier's band", SHARE),
     Column("survival_actual_upper", "upper end of Kaplan and Meier's band", SHARE),
+    Column("survival_naive", "share active if everybody renewed at one mean rate", SHARE),
     Column("retention_rate", "probability to renew at the age, if active before", SHARE),
     Column("retention_lower", "lower end of the interval of the retention rate", SHARE),
     Column("retention_upper", "upper end of the interval of the retention rate", SHARE),

@@ -56,11 +56,11 @@ def further_renewals(
     """
     if np.isfinite(periods):
         return _within(family, theta, ages, force, int(periods), shift)
-    mean = _forever(family, theta, ages, force, shift)
     if force == 0.0:
+        (mean,) = _forever(family, theta, ages, (0.0,), shift)
         return Renewals(mean, np.full_like(mean, np.inf))
     d = np.exp(-force)
-    twice = _forever(family, theta, ages, 2.0 * force, shift)
+    mean, twice = _forever(family, theta, ages, (force, 2.0 * force), shift)
     return Renewals(mean, 2.0 / -np.expm1(-force) * (mean - d * twice) - twice)
 
 
@@ -85,20 +85,30 @@ def _within(
 
 
 def _forever(
-    family: SubscriptionFamily, theta: Floats, ages: Floats, force: float, shift: Floats | float
-) -> Floats:
-    """V(T) for all future."""
+    family: SubscriptionFamily,
+    theta: Floats,
+    ages: Floats,
+    forces: tuple[float, ...],
+    shift: Floats | float,
+) -> list[Floats]:
+    """V(T) for all future, (d, j) for each discount rate."""
     own, moved = theta[:, None, :], np.reshape(shift, (-1, 1))
     moved = moved if np.any(moved) else np.zeros((1, 1))
-    first, last = int(ages.min(initial=0)), int(ages.max(initial=0)) + STEPS
+    with np.errstate(divide="ignore"):  # not discounted
+        steps = int(min(np.ceil(FORGOTTEN / np.float64(min(forces))), STEPS))
+    first, last = int(ages.min(initial=ages[0])), int(ages.max(initial=0)) + steps
     age = np.arange(first, last, dtype=np.float64)
     renewal = np.exp(family.log_ratio(own, age, age + 1.0, moved if moved.any() else 0.0))
-    d, value = np.exp(-force), _tail(family, theta, float(last), force, moved)
-    values = np.empty_like(renewal)
-    for place in range(age.size - 1, -1, -1):
-        value = renewal[:, place] * (1.0 + d * value)
-        values[:, place] = value
-    return np.asarray(values[:, ages.astype(np.int64) - first])
+    places, found = ages.astype(np.int64) - first, []
+    for force in forces:
+        gone = force * steps >= FORGOTTEN  # what lies beyond is worth nothing
+        value = np.zeros(len(theta)) if gone else _tail(family, theta, float(last), force, moved)
+        values = np.empty_like(renewal)
+        for place in range(age.size - 1, -1, -1):
+            value = renewal[:, place] * (1.0 + np.exp(-force) * value)
+            values[:, place] = value
+        found.append(values[:, places])
+    return found
 
 
 def _tail(

@@ -25,7 +25,8 @@ def retention_tracking(
     Args: fit: of the base, or of `base.before_last(k)`, whose later ages are the hold-out; base:
     everything known by now; level: width of intervals; draws, seed: of the posterior.
     Returns: age, part (calibration or hold-out), at_risk, survival_actual, survival_actual_lower,
-    survival_actual_upper (Kaplan-Meier with its band), survival, survival_lower, survival_upper,
+    survival_actual_upper (Kaplan-Meier with its band), survival_naive (everybody renewing with the
+    mean rate of the ages that the fit has seen), survival, survival_lower, survival_upper,
     retention_actual (NaN at age 0), retention_rate, retention_lower, retention_upper.
     """
     fit.check_base(base)
@@ -41,6 +42,8 @@ def retention_tracking(
     rate = fit.retention_rate(ages[1:], **own)  # type: ignore[arg-type]
     kept = np.where(at_risk > 0, 1.0 - lost / np.where(at_risk > 0, at_risk, 1.0), np.nan)
     kept[0] = np.nan
+    seen = (ages > 0) & (ages <= fit.periods)
+    constant = 1.0 - np.nansum(lost[seen]) / max(np.nansum(at_risk[seen]), 1.0)
     return pd.DataFrame(
         {
             "age": ages,
@@ -49,6 +52,7 @@ def retention_tracking(
             "survival_actual": curve["survival"].to_numpy(),
             "survival_actual_lower": curve["lower"].to_numpy(),
             "survival_actual_upper": curve["upper"].to_numpy(),
+            "survival_naive": constant**ages,
             "survival": model["survival"],
             "survival_lower": model["lower"],
             "survival_upper": model["upper"],
