@@ -36,14 +36,15 @@ def log_beta_ratio(a: Number, b: Number, x: Number) -> Floats:
     >>> bool(np.isclose(log_beta_ratio(1.0, 1.0, 3.0), np.log(1 / 4)))
     True
     """
-    total = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b), np.shape(x)))
+    grown = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b), np.shape(x)))
     c = np.asarray(a + b)
     product = np.asarray(a * x)
-    for j in range(RAISED):
-        total -= np.log1p(product / ((b + j) * (c + x + j)))
+    far = c + x
+    for j in range(RAISED):  # the product of all 1 + step, less 1
+        step = product / ((b + j) * (far + j))
+        grown += step + grown * step
     b, c = b + RAISED, c + RAISED
-    total -= _stirling(a, b, c, x, product)
-    return total
+    return np.asarray(-np.log1p(grown) - _stirling(a, b, c, x, product))
 
 
 def _stirling(a: Number, b: Number, c: Number, x: Number, product: Floats) -> Floats:
@@ -51,13 +52,24 @@ def _stirling(a: Number, b: Number, c: Number, x: Number, product: Floats) -> Fl
     leading = x * np.log1p(a / (b + x)) + a * np.log1p(x / c)
     leading = leading + b * np.log1p(-product / ((b + x) * c))
     leading = leading + 0.5 * np.log1p(product / (b * (c + x)))
-    rest = np.zeros(np.shape(leading))
+    return np.asarray(leading + _corrections(c, x) - _corrections(b, x))
+
+
+def _corrections(z: Number, x: Number) -> Floats:
+    """Sum of B_2k / (2k (2k - 1)) [(z + x)^(1 - 2k) - z^(1 - 2k)], without cancelling.
+
+    The differences q_p = u^p - v^p follow q_(p+2) = (u^2 + v^2) q_p - u^2 v^2 q_(p-2).
+    """
+    u, v = 1.0 / (z + x), 1.0 / z
+    both, pair = u * u + v * v, u * v
+    here = np.asarray(-x * pair)  # u - v
+    before = np.asarray(x + 0.0 * here)  # 1 / u - 1 / v
+    pair = pair * pair
+    total = np.zeros(np.shape(here))
     for bernoulli, order in zip(_BERNOULLI, _ORDER, strict=True):
-        power = order - 1.0
-        step = c**-power * np.expm1(-power * np.log1p(x / c))
-        step = step - b**-power * np.expm1(-power * np.log1p(x / b))
-        rest = rest + bernoulli / (order * power) * step
-    return np.asarray(leading + rest)
+        total += bernoulli / (order * (order - 1.0)) * here
+        before, here = here, both * here - pair * before
+    return total
 
 
 def beta_ratio(a: Floats, b: Floats, x: Floats) -> BetaRatio:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cxmodels.data.subscriptions import SubscriptionBase
     from cxmodels.subscriptions.fitted import FittedSubscriptions
 
-FARTHEST = 1e300  # (t / alpha)^c beyond which sums of it would overflow
+LARGE = 30.0  # log u from which 1 + u is u to the last digit
 
 R = Parameter(
     "r",
@@ -76,11 +76,12 @@ class WeibullGamma(SubscriptionFamily):
         0.5
         """
         r, alpha, c = theta[..., 0], theta[..., 1], theta[..., 2]
-        scale = np.exp(shift)
-        with np.errstate(over="ignore"):  # an age that nobody reaches
-            powers = ((np.asarray(t) / alpha) ** c for t in (t0, t1))
-            before, after = (np.minimum(scale * power, FARTHEST) for power in powers)
-        return np.asarray(-r * np.log1p((after - before) / (1.0 + before)))
+        with np.errstate(divide="ignore"):  # age 0: log u = -inf, u = 0
+            v0, v1 = (c * np.log(np.asarray(t) / alpha) + shift for t in (t0, t1))
+        before, after = (np.exp(np.minimum(v, LARGE)) for v in (v0, v1))
+        near = np.log1p((after - before) / (1.0 + before))
+        far = np.logaddexp(0.0, v1) - np.logaddexp(0.0, v0)
+        return np.asarray(-r * np.where(v1 < LARGE, near, far))
 
     def rows(self, theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:
         """With v = log u: d log(1 + u) / dv = u / (1 + u), and v is linear in log alpha, shift."""
