@@ -77,48 +77,35 @@ _TITLES = {"survival": "Customers still active by age", "retention": "Renewal ra
 
 
 def _layers(data: pd.DataFrame, axis: str, labels: Labels) -> Picture:
-    whiskered = "actual_lower" in data
-    seen = _POINTS if whiskered else "Actual"
+    seen = _POINTS if "actual_lower" in data else "Actual"
     palette = {seen: theme.OBSERVED, "Model": theme.MODEL, labels.band: theme.BAND}
-    x = alt.X(
-        "age:Q",
-        axis=alt.Axis(
-            title=f"Age of the contract in {labels.units}",
-            tickMinStep=1,
-            format="d",
-            labelFlush=False,
-        ),
-    )
-    base = alt.Chart(records(data)).encode(x=x)
+    base = alt.Chart(records(data)).encode(x=_age_axis(labels))
     floor = 0.0 if data["actual"].min() < 0.5 else math.floor(_least(data) * 10) / 10
-    scale = alt.Scale(domain=[floor, 1.0], nice=False)
-    y = share_axis(axis)
+    scale, share = alt.Scale(domain=[floor, 1.0], nice=False), share_axis(axis)
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", axis=share, scale=scale)
+
+    band = base.mark_area(opacity=0.75).encode(y=y("lower"), y2="upper:Q")
+    line = base.mark_line(strokeWidth=2.2).encode(y=y("expected"))
+    point = base.mark_point(filled=True, size=55, opacity=1).encode(y=y("actual"))
+    own = {labels.band: band, "Model": line, seen: point}
     if "naive" in data:
         palette["Constant retention"] = theme.ACCENT
-    band = base.mark_area(opacity=0.75).encode(
-        y=alt.Y("lower:Q", axis=y, scale=scale), y2="upper:Q"
-    )
-    line = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("expected:Q", axis=y, scale=scale))
-    point = base.mark_point(filled=True, size=55, opacity=1).encode(
-        y=alt.Y("actual:Q", axis=y, scale=scale)
-    )
-    layers = [
-        named(band, labels.band, palette),
-        named(line, "Model", palette),
-        named(point, seen, palette),
-    ]
-    if "naive" in data:
-        plain = base.mark_line(strokeWidth=1.6, strokeDash=[4, 3])
-        plain = plain.encode(y=alt.Y("naive:Q", axis=y, scale=scale))
-        layers.insert(1, named(plain, "Constant retention", palette))
-    if whiskered:
+        plain = base.mark_line(strokeWidth=1.6, strokeDash=[4, 3]).encode(y=y("naive"))
+        own = {labels.band: band, "Constant retention": plain, "Model": line, seen: point}
+    layers = [named(mark, name, palette) for name, mark in own.items()]
+    if "actual_lower" in data:
         whisker = base.mark_rule(strokeWidth=1.2, color=theme.OBSERVED)
-        layers.insert(
-            -1, whisker.encode(y=alt.Y("actual_lower:Q", axis=y, scale=scale), y2="actual_upper:Q")
-        )
+        layers.insert(-1, whisker.encode(y=y("actual_lower"), y2="actual_upper:Q"))
     tips = base.mark_rule(opacity=0, strokeWidth=11).encode(tooltip=_tooltip(labels))
     mark = _mark(data)
     return layered(*mark[:1], *layers, *mark[1:], tips)
+
+
+def _age_axis(labels: Labels) -> alt.X:
+    title = f"Age of the contract in {labels.units}"
+    return alt.X("age:Q", axis=alt.Axis(title=title, tickMinStep=1, format="d", labelFlush=False))
 
 
 def _least(data: pd.DataFrame) -> float:
