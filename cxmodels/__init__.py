@@ -2,6 +2,7 @@
 
 from cxmodels.data import samples
 from cxmodels.data.cohorts import CohortTable, cohort_table
+from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import cohort_sql, summary_sql
 from cxmodels.data.transactions import customer_base
@@ -23,7 +24,18 @@ from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
+from cxmodels.subscriptions.bdw import BDW
+from cxmodels.subscriptions.fitted import FittedSubscriptions
+from cxmodels.subscriptions.kaplan_meier import kaplan_meier
+from cxmodels.subscriptions.sbg import SBG
+from cxmodels.subscriptions.tracking import retention_tracking
+from cxmodels.subscriptions.weibull_gamma import WeibullGamma
 from cxmodels.value.averaging import AveragedValue, average_value
+from cxmodels.value.contract_value import (
+    SubscriptionValue,
+    residual_lifetime,
+    subscription_value,
+)
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.from_lifetimes import from_lifetimes
 from cxmodels.value.iso_value import iso_value
@@ -33,12 +45,14 @@ from cxmodels.value.saved import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "BDW",
     "BGBB",
     "BGCNBD",
     "BGNBD",
     "MBGCNBD",
     "MBGNBD",
     "NBD",
+    "SBG",
     "Audit",
     "AveragedValue",
     "CohortTable",
@@ -48,13 +62,17 @@ __all__ = [
     "FitError",
     "FittedPurchases",
     "FittedSpend",
+    "FittedSubscriptions",
     "GGompertzNBD",
     "GammaGamma",
     "NormalPrior",
     "OptionError",
     "ParetoNBD",
     "Selection",
+    "SubscriptionBase",
+    "SubscriptionValue",
     "Value",
+    "WeibullGamma",
     "__version__",
     "audit",
     "average_value",
@@ -68,12 +86,16 @@ __all__ = [
     "holdout_summary",
     "independence",
     "iso_value",
+    "kaplan_meier",
     "lifetime_value",
     "load",
     "recency_frequency_map",
     "regularity",
+    "residual_lifetime",
+    "retention_tracking",
     "samples",
     "select",
+    "subscription_value",
     "summary_sql",
     "tracking",
 ]

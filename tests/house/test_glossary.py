@@ -27,7 +27,21 @@ def tables():
         for lens in audit.lenses
         for name, table in lens.tables().items()
     }
+    subs = cx.SubscriptionBase.from_survivors([1000, 869, 743, 653, 593], unit="year")
+    sbg, terms = cx.SBG().fit(subs), {"discount_rate": 0.1, "draws": 50}
+    worth = cx.subscription_value(sbg, subs, **terms)
     return lenses | {
+        "spells": subs.spells,
+        "cohorts": subs.cohorts,
+        "survival": sbg.survival(range(5), draws=50),
+        "retention": sbg.retention_rate([1, 2], draws=50),
+        "lifetime": sbg.expected_lifetime(0, draws=50),
+        "cohorts ahead": sbg.predict(subs, horizon="2Y", draws=50),
+        "Kaplan-Meier": cx.kaplan_meier(subs),
+        "retention tracking": cx.retention_tracking(sbg, subs, draws=50),
+        "residual lifetime": cx.residual_lifetime(sbg, 2, **terms),
+        "value of subscriptions": worth.total,
+        "value by cohort": worth.cohorts,
         "base": base.table,
         "reconciliation": base.reconciliation,
         "tracking of the base": base.tracking,

@@ -93,6 +93,37 @@ def equity() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).assign(**extra)
 
 
+def retention() -> pd.DataFrame:
+    """Survival and renewal by age over a calibration of four periods and a hold-out of three."""
+    age = np.arange(8)
+    rate = np.append(np.nan, 0.7 + 0.03 * age[1:])
+    frame = pd.DataFrame({"age": age, "part": np.where(age <= 4, "calibration", "hold-out")})
+    survival = np.cumprod(np.append(1.0, rate[1:]))
+    for stem, model, width in (("survival", survival, 0.02), ("retention", rate, 0.03)):
+        name = "retention_rate" if stem == "retention" else stem
+        frame[f"{stem}_actual"], frame[name] = model + 0.004, model
+        frame[f"{stem}_lower"], frame[f"{stem}_upper"] = model - width, model + width
+    return frame.assign(
+        survival_actual_lower=survival - 0.01,
+        survival_actual_upper=survival + 0.02,
+        survival_naive=0.75**age,
+    )
+
+
+def subscription_cohorts() -> pd.DataFrame:
+    """Values of three cohorts, the naive answer a fifth below."""
+    worth = np.array([100.0, 200.0, 300.0])
+    return pd.DataFrame(
+        {
+            "cohort": [2021, 2022, 2023],
+            "residual_value": worth,
+            "lower": worth - 8.5,
+            "upper": worth + 9.5,
+            "naive_value": 0.8 * worth,
+        }
+    )
+
+
 def posterior() -> pd.DataFrame:
     """Draws of two parameters."""
     chance = np.random.default_rng(3)

@@ -21,6 +21,8 @@ from tests.snapshots.report_tables import (
     grid,
     lorenz,
     posterior,
+    retention,
+    subscription_cohorts,
     tracking,
 )
 
@@ -42,6 +44,9 @@ def drawn() -> dict[str, Any]:
         "lorenz": plots.lorenz_curve(lorenz(), LABELS, gini=gini),
         "sources": plots.equity_sources(equity().iloc[1:], LABELS),
         "posterior": plots.parameter_posterior(posterior(), LABELS),
+        "survival": plots.survival_curve(retention(), LABELS),
+        "retention": plots.retention_curve(retention(), LABELS),
+        "cohorts": plots.base_value(subscription_cohorts(), LABELS),
     }
 
 
@@ -56,7 +61,11 @@ def test_every_chart_states_what_it_shows(name: str) -> None:
     assert len(spec["description"]) > 40
 
 
-@pytest.mark.parametrize("name", ["weekly", "cumulative", "conditional", "lorenz", "posterior"])
+@pytest.mark.parametrize(
+    "name",
+    ["weekly", "cumulative", "conditional", "lorenz", "posterior", "survival", "retention",
+     "cohorts"],
+)  # fmt: skip
 def test_interval_is_named_with_its_level(name: str) -> None:
     assert "80% interval" in SPECS[name]["title"]["subtitle"]
 
@@ -80,10 +89,34 @@ def axis_titles(node: Any) -> list[str]:
         ("alive", "Recency: weeks from first to last purchase"),
         ("sources", "Standard deviation of customer equity (EUR)"),
         ("lorenz", "Share of value"),
+        ("survival", "Age of the contract in weeks"),
+        ("retention", "Share of customers up for renewal who renew"),
+        ("cohorts", "Payments to come (EUR)"),
     ],
 )
 def test_axes_carry_units(name: str, word: str) -> None:
     assert word in axis_titles(SPECS[name])
+
+
+@pytest.mark.parametrize("name", ["survival", "retention"])
+def test_ages_that_the_model_had_not_seen_are_marked(name: str) -> None:
+    marks = [layer["mark"]["type"] for layer in SPECS[name]["layer"]]
+    assert marks[0] == "rect"
+    splits = [row for data in SPECS[name]["datasets"].values() for row in data if "split" in row]
+    assert {(row["split"], row["end"]) for row in splits} == {(4.5, 7)}
+    frame = retention().assign(part="calibration")
+    assert "Hold-out" not in json.dumps(plots.survival_curve(frame, LABELS).to_dict())
+
+
+def test_subscription_titles_state_the_finding() -> None:
+    frame = retention()
+    frame.loc[6, "survival_actual"] = frame.loc[6, "survival"] - 0.031
+    title = plots.survival_curve(frame, LABELS).to_dict()["title"]["text"]
+    assert title == "Customers still active by age: at most 3.1 points off in the hold-out"
+    title = plots.base_value(subscription_cohorts(), LABELS).to_dict()["title"]["text"]
+    assert title == "Value of the base by cohort: €600; constant retention is 20% below"
+    assert "No rows" in json.dumps(plots.survival_curve(frame.iloc[:0], LABELS).to_dict())
+    assert "No rows" in json.dumps(plots.base_value(subscription_cohorts().iloc[:0]).to_dict())
 
 
 @pytest.mark.parametrize("name", ["weekly", "cumulative"])

@@ -1,0 +1,1 @@
+"""Contracts: customers whose leaving is seen, how long they stay, and how that differs by age."""
