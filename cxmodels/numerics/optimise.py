@@ -21,6 +21,8 @@ FIRST_RADIUS, WIDEST_RADIUS, SMALLEST_RADIUS = 1.0, 4.0, 1e-9
 NOTHING = 1e-10  # a gain of log likelihood that is not worth a step: 1e-5 standard errors
 LITTLE = 1e-6  # a gain so small for a long step that the search is running to an edge
 LONG = 0.3  # a long step: a third of a log
+FAINT = 1e-3  # a promised gain that rounding may hide: a thirtieth of a standard error
+BLURRED = 10.0  # |coordinate| from which parameters are so large that rounding hides gains
 ROUNDING = 8 * np.finfo(np.float64).eps  # of a sum, relative to its size
 
 
@@ -164,4 +166,8 @@ def _ended(
         return Ending.TOP
     if gain <= LITTLE and np.abs(step).max() >= LONG - 1e-9:
         return Ending.RUNNING
-    return Ending.STUCK if radius < SMALLEST_RADIUS else None
+    if radius >= SMALLEST_RADIUS:
+        return None
+    if np.abs(point).max() > BLURRED:
+        return Ending.RUNNING
+    return Ending.TOP if gain <= FAINT else Ending.STUCK
