@@ -145,10 +145,14 @@ def _gain(here: Surface, step: Floats) -> float:
     return float(here.gradient @ step + 0.5 * step @ here.hessian @ step)
 
 
+def _outward(here: Surface, point: Floats) -> Bools:
+    """Coordinates (k,) at a limit that rise beyond it."""
+    return np.asarray((np.abs(point) >= LIMIT) & (here.gradient * point >= 0.0))
+
+
 def _step(here: Surface, point: Floats, allowed: Bools, radius: float) -> Floats:
     """The trust-region step over the coordinates that may move, kept inside the limits."""
-    outward = (np.abs(point) >= LIMIT) & (here.gradient * point >= 0.0)
-    used = np.flatnonzero(allowed & ~outward)
+    used = np.flatnonzero(allowed & ~_outward(here, point))
     step = np.zeros(len(point))
     if used.size:
         hessian = here.hessian[np.ix_(used, used)]
