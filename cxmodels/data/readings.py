@@ -166,7 +166,7 @@ def read_time(
     lost = Rule(f"time column {name!r} is missing", missing, "Date or remove these rows")
     if column.mixture is not None and (column.mixture.rows < 0 or timezone is None):
         return Reading(column, "NULL", "NULL", missing, (lost,), (_mixed(column, column.mixture),))
-    if kind == "TIMESTAMP WITH TIME ZONE":
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         return _instants(column, place, place, timezone or column.zone, (lost,))
     if kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
         value = place if kind == "DATE" else f"CAST({place} AS TIMESTAMP)"

@@ -297,12 +297,6 @@ def test_kaplan_meier_needs_every_period():
         cx.kaplan_meier(cx.SubscriptionBase.from_cohorts(table))
 
 
-def test_a_missing_library_names_the_extra(base, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "lifelines", None)
-    with pytest.raises(OptionError, match=r"pip install 'cxmodels\[survival\]'"):
-        cx.kaplan_meier(base)
-
-
 def test_the_hold_out_is_marked_and_a_constant_rate_fails_in_it():
     """The naive answer: everybody renews at the mean rate of seven years."""
     regular = [1000, 631, 468, 382, 326, 289, 262, 241, 223, 207, 194, 183, 173]
