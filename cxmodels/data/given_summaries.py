@@ -47,7 +47,7 @@ def read_summary(
     from cxmodels.data.transactions import day
 
     parsed, last = TimeUnit.parse(unit), day("end", end)
-    table = _with_ids(_as_pandas(frame))
+    table = _with_ids(as_pandas(frame))
     problems = list(_structure(table, covariates))
     numbers = {}
     for name in (*REQUIRED, *MEASURES):
@@ -75,7 +75,7 @@ def read_summary(
     )
 
 
-def _as_pandas(frame: Any) -> "pd.DataFrame":
+def as_pandas(frame: Any) -> "pd.DataFrame":
     """A pandas copy of any tabular object or file."""
     import pandas as pd
 

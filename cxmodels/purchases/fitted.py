@@ -1,6 +1,6 @@
 """A fitted purchase model: its parameters, and what each customer will do next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
@@ -13,8 +13,15 @@ from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.fit import maximise
 from cxmodels.likelihood.fitted import FittedModel
+from cxmodels.likelihood.objective import Objective
+from cxmodels.likelihood.penalised import Penalised, held_back, maximise_penalised
+from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.covariate_likelihood import CovariatesObjective
+from cxmodels.purchases.covariates import WithCovariates
+from cxmodels.purchases.design import Design, design_of
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
+from cxmodels.purchases.kinds import CovariateEffects, design_in, effects_of, kind_of, one_kind
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
 from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
 from cxmodels.results.draws import Draws
@@ -26,30 +33,39 @@ class FittedPurchases(FittedModel):
     """What a purchase model found. `rows`: customers used; times are in `unit`.
 
     end: last day of the base it was fitted to, from which horizons run; None where unknown.
+    plain_log_likelihood: of the same family without covariates; remarks: said first in `notes`.
     """
 
     family: PurchaseFamily
     unit: TimeUnit
     repeaters: int
     end: date | None = None
+    plain_log_likelihood: float | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers has to know, in sentences."""
         once = self.rows - self.repeaters
         if not (self.family.one_time_buyers_alive and once):
-            return ()
+            return self.remarks
         return (
+            *self.remarks,
             f"{self.family.name} gives P(alive) = 1 to the {once:,} of {self.rows:,} customers who "
             "bought once: by construction they have had no occasion to leave. MBG/NBD and "
             "Pareto/NBD let them leave; where most customers bought once, compare the equity.",
         )
 
     def facts(self) -> dict[str, Any]:
-        """Kind, family, unit, repeaters and end."""
+        """Kind, family, unit, repeaters, end, and the design of its covariates."""
+        design, family = design_in(self.family), self.family
+        plain = family.plain if isinstance(family, WithCovariates) else family
         return {
             "kind": "purchases",
-            "family": type(self.family).__name__,
+            "family": type(plain).__name__,
+            "design": None if design is None else design.to_json(),
+            "plain_log_likelihood": self.plain_log_likelihood,
+            "remarks": list(self.remarks),
             "unit": self.unit.value,
             "repeaters": self.repeaters,
             "end": None if self.end is None else self.end.isoformat(),
@@ -85,6 +101,7 @@ class FittedPurchases(FittedModel):
 
         Returns: one row, columns as in `predict` without customer_id and p_alive.
         """
+        one_kind(self.family)
         theta = self.posterior(draws, seed=seed).values
         return new_customer_table(self, theta, t=self.length(horizon), level=level, seed=seed)
 
@@ -95,6 +112,7 @@ class FittedPurchases(FittedModel):
         the first purchase the window opens, at once if None.
         Returns: (j,) probabilities.
         """
+        one_kind(self.family)
         counts = np.atleast_1d(np.asarray(n, dtype=np.int64))
         opens = 0.0 if start is None else self.length(start)
         if opens == 0.0:
@@ -120,7 +138,21 @@ class FittedPurchases(FittedModel):
 
         Returns: customer_id, time (0 for the first purchase), simulated (always True).
         """
+        one_kind(self.family)
         return simulated_log(self.family, self.theta, customers, T=T, seed=seed)
+
+    def at(self, **covariates: object) -> "FittedPurchases":
+        """The fit for customers of one kind, as in fit.at(channel="web", satisfaction=8).
+
+        A fit without covariates whose parameters and draws are those of that kind: what a new
+        customer of it does, pmf, simulate, maps and values can be asked of it.
+        """
+        return kind_of(self, covariates)
+
+    @property
+    def covariates(self) -> CovariateEffects:
+        """What covariates do: effects in per cent a unit, likelihood ratio against none."""
+        return effects_of(self)
 
     def on(self, base: CustomerBase) -> "tuple[FittedPurchases, Profiles]":
         """The fit as it holds for the customers of `base`, and their distinct histories."""
@@ -145,21 +177,76 @@ class FittedPurchases(FittedModel):
             )
 
 
-def fit_purchases(family: PurchaseFamily, base: CustomerBase) -> FittedPurchases:
-    """Fits a family to a base; DataError where the base cannot say anything about repeat buying."""
+def fit_purchases(
+    family: PurchaseFamily,
+    base: CustomerBase,
+    *,
+    purchase: str | None = None,
+    dropout: str | None = None,
+    equal: Iterable[str] = (),
+    penalty: float = 0.0,
+    prior: NormalPrior | None = None,
+) -> FittedPurchases:
+    """Fits the family to a customer base; `status` says in a sentence how the search ended.
+
+    Args: purchase, dropout: formulas of covariates that move the purchase rate and leaving, as in
+    "~ channel + satisfaction"; equal: terms with one coefficient for both; penalty: times the sum
+    of squared standardised coefficients, taken from the log likelihood; prior: fits the posterior
+    mode in place of maximum likelihood, on logs of parameters and standardised coefficients.
+    The family's own parameters are then those of a customer at the mean of each column.
+    Raises: DataError where the base cannot say what is asked, OptionError for a wrong formula.
+    """
     ask_for_base(base)
+    design = design_of(base, {"purchase": purchase, "dropout": dropout}, equal)
     seen = base.profiles
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
-    objective = family.objective(seen)
+    model = family if design is None else WithCovariates.of(family, design)
+    objective, plain = family.objective(seen), None
+    if isinstance(model, WithCovariates):
+        alike = maximise(objective, model=family.name)
+        objective, plain = _varied(model, base, alike.theta), alike.log_likelihood
+    objective = held_back(objective, family.space.size, penalty, prior)
+    search = maximise_penalised if isinstance(objective, Penalised) else maximise
     return FittedPurchases(
-        family=family,
-        estimate=maximise(objective, model=family.name),
+        family=model,
+        estimate=search(objective, model=model.name),  # type: ignore[arg-type]
         unit=base.unit,
         repeaters=repeaters,
         end=base.end,
         objective=objective,
+        plain_log_likelihood=plain,
+        remarks=_remarks(design, penalty, prior),
     )
+
+
+def _varied(model: WithCovariates, base: CustomerBase, theta: Floats) -> Objective:
+    """The likelihood of customers who differ, searched from where they are alike."""
+    link, seen = model.link.on(base)
+    return CovariatesObjective.of(replace(model, link=link), seen, theta)
+
+
+def _remarks(
+    design: Design | None, penalty: float, prior: NormalPrior | None
+) -> tuple[str, ...]:
+    said = []
+    if design is not None:
+        said.append(
+            "The family's own parameters are those of a customer at the mean of every covariate "
+            "column over the customers it was fitted to."
+        )
+    if penalty:
+        said.append(
+            f"Coefficients are held towards 0 by a penalty of {penalty:g} on their squares per "
+            "standard deviation: the fit maximises the penalised log likelihood, its intervals "
+            "are too, and AIC and BIC are not offered."
+        )
+    if prior is not None:
+        said.append(
+            "MAP: estimates are the mode of the posterior under the given prior, not the maximum "
+            "of the likelihood; draws use the same prior."
+        )
+    return tuple(said)
 
 
 def _ask_for_repeaters(customers: int, repeaters: int, time_passed: bool) -> None:
@@ -192,6 +279,9 @@ def _ask_for_repeaters(customers: int, repeaters: int, time_passed: bool) -> Non
 
 def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedPurchases:
     """The fit that `save` wrote, without its data."""
+    design = stored.get("design")
+    if design is not None:
+        family = WithCovariates.of(family, Design.from_json(design))
     return FittedPurchases(
         family=family,
         estimate=Estimate.from_json(stored["estimate"]),
@@ -199,4 +289,6 @@ def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedP
         repeaters=int(stored["repeaters"]),
         end=None if stored["end"] is None else date.fromisoformat(stored["end"]),
         stored=Draws.from_json(stored["draws"]),
+        plain_log_likelihood=stored.get("plain_log_likelihood"),
+        remarks=tuple(stored.get("remarks", ())),
     )

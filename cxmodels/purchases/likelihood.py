@@ -73,7 +73,7 @@ class HistoriesObjective:
             past = (x, seen.recency[part], seen.T[part])
             return self.family.log_likelihood(flat[:, None, :], *past) @ seen.weight[part]
 
-        found = np.sum(_threaded(work, seen.T.size, CELLS // len(flat)), axis=0)
+        found = np.sum(threaded(work, seen.T.size, CELLS // len(flat)), axis=0)
         return np.asarray(found).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
@@ -85,7 +85,7 @@ class HistoriesObjective:
             found = self.family.rows(theta, x, seen.recency[part], seen.T[part])
             return float(found.value @ w), found.gradient @ w, found.hessian @ w
 
-        parts = _threaded(work, seen.T.size, CELLS // 8)
+        parts = threaded(work, seen.T.size, CELLS // 8)
         value, gradient, hessian = (sum(items) for items in zip(*parts, strict=True))
         return Derivatives(value, gradient, hessian)
 
@@ -93,7 +93,7 @@ class HistoriesObjective:
 Result = TypeVar("Result")
 
 
-def _threaded(work: Callable[[slice], Result], size: int, step: int) -> list[Result]:
+def threaded(work: Callable[[slice], Result], size: int, step: int) -> list[Result]:
     """`work` on slices of `size` items, shared by two threads where there are several."""
     step = max(256, step)
     slices = [slice(start, start + step) for start in range(0, size, step)]
