@@ -145,9 +145,7 @@ def _numbers(table: "pd.DataFrame", name: str) -> Floats:
     return values
 
 
-def _told(
-    table: "pd.DataFrame", name: str, what: str, wrong: Bools, remedy: str = ""
-) -> Problem:
+def _told(table: "pd.DataFrame", name: str, what: str, wrong: Bools, remedy: str = "") -> Problem:
     place = int(np.argmax(wrong))
     who = f"customer {table['customer_id'].iloc[place]}: " if "customer_id" in table else ""
     return Problem(what, int(wrong.sum()), f"{who}{table[name].iloc[place]!r}", remedy)

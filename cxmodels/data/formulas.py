@@ -84,16 +84,15 @@ def read_formula(text: object, process: str) -> Formula:
             f"the formula {text!r} for {process} drops the intercept, which is in the model's own "
             "parameters: leave out - 1 and + 0"
         )
-    names, categories = [], []
+    names: list[str] = []
+    categories: list[str] = []
     for term in parsed:
         for factor in term.factors:
             _walk(factor.expr, factor.eval_method.value, text, names, categories)
     return Formula(text, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(categories)))
 
 
-def _walk(
-    expression: str, method: str, text: str, names: list[str], categories: list[str]
-) -> None:
+def _walk(expression: str, method: str, text: str, names: list[str], categories: list[str]) -> None:
     """Adds the columns that a factor names; OptionError for what a formula may not run."""
     if method == "literal":
         return
@@ -101,28 +100,30 @@ def _walk(
         names.append(expression)
         return
     tree = ast.parse(expression, mode="eval").body
-    allowed = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)
-    if not (allowed and all(_plain(node) for node in ast.walk(tree))):
+    if _called(tree) is None or not all(_plain(node) for node in ast.walk(tree)):
         raise OptionError(
             f"the formula {text!r} uses {expression}; a formula may use {SHOWN}. Make a column of "
             "it first"
         )
-    functions = {node.func.id for node in ast.walk(tree) if _is_call(node)}
+    functions = {_called(node) for node in ast.walk(tree)}
     found = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    found = [name for name in found if name not in functions | {"contr"}]
+    found = [name for name in found if name not in {*functions, "contr"}]
     names += found
     if "C" in functions:
         categories += found
 
 
-def _is_call(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+def _called(node: ast.AST) -> str | None:
+    """The name of the function that a part of an expression calls, where it has a plain one."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id
+    return None
 
 
 def _plain(node: ast.AST) -> bool:
     """Whether a part of an expression is one of the few things that a formula may run."""
     if isinstance(node, ast.Call):
-        return _is_call(node) and node.func.id in FUNCTIONS or _is_coding(node.func)
+        return _called(node) in FUNCTIONS or _is_coding(node.func)
     if isinstance(node, ast.Attribute):
         return _is_coding(node)
     return isinstance(node, ast.Name | ast.Constant | ast.Load | ast.keyword)

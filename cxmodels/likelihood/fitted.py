@@ -89,9 +89,9 @@ class FittedModel(Shown, ABC):
             if prior is not None or self.stored is None:
                 raise OptionError("a loaded fit has no data for another prior: fit it again")
             return self.stored.resample(draws, seed)
-        objective = self.objective
-        if isinstance(objective, Penalised) and objective.prior is not None:
-            objective, prior = objective.likelihood, prior or objective.prior
+        objective: Objective = self.objective
+        if isinstance(self.objective, Penalised) and self.objective.prior is not None:
+            objective, prior = self.objective.likelihood, prior or self.objective.prior
         return sample(objective, self.estimate, draws=draws, seed=seed, prior=prior)
 
     def interval(self, method: str = "wald", level: float = 0.9) -> pd.DataFrame:

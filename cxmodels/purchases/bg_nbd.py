@@ -21,7 +21,7 @@ from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective, log_likelihood, rows
 from cxmodels.purchases.family import PurchaseFamily, Purchases
 from cxmodels.purchases.fitted import fit_purchases
-from cxmodels.purchases.moving import Rate, Share
+from cxmodels.purchases.moving import Moved, Rate, Share
 
 SPACE = Space(
     (
@@ -185,8 +185,8 @@ class BGNBD(PurchaseFamily):
     source: str = field(default="Fader, Hardie and Lee (2005), Marketing Science", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
     one_time_buyers_alive: bool = field(default=True, init=False, repr=False)
-    purchase_moved: Rate = field(default=Rate(("alpha",)), init=False, repr=False)
-    dropout_moved: Share = field(default=Share(("a", "b")), init=False, repr=False)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(default=Share(("a", "b")), init=False, repr=False)
 
     fit = fit_purchases
 

@@ -62,7 +62,8 @@ class CovariatesObjective:
 
         def work(part: slice) -> Floats:
             own = link.rows(flat, seen.kind[part])
-            return self.family.log_likelihood(own, *_past(seen, part)) @ seen.weight[part]
+            rows = self.family.plain.log_likelihood(own, *_past(seen, part))
+            return rows @ seen.weight[part]
 
         with np.errstate(all="ignore"):  # far draws overflow; what is not finite has no likelihood
             found = np.sum(threaded(work, seen.T.size, CELLS // len(flat)), axis=0)
@@ -75,7 +76,7 @@ class CovariatesObjective:
         def work(part: slice) -> Derivatives:
             kind = seen.kind[part]
             own = link.rows(theta, kind)
-            found = self.family.rows(own, *_past(seen, part))
+            found = self.family.plain.rows(own, *_past(seen, part))
             return link.chained(theta, kind, found, seen.weight[part])
 
         parts = threaded(work, seen.T.size, CELLS // 8)

@@ -54,9 +54,8 @@ class ByCovariates:
         frame = read(base.table, self.design.variables)
         kind, first = distinct(frame)
         found = self.at(base.table.iloc[first].reset_index(drop=True))
-        table = base.table
-        arrays = (table[name].to_numpy() for name in ("frequency", "recency", "T"))
-        return found, compress(*arrays, kind)
+        x, t_x, T = (base.table[name].to_numpy() for name in ("frequency", "recency", "T"))
+        return found, compress(x, t_x, T, kind)
 
     def at(self, table: Any) -> "ByCovariates":
         """The link for customers whose kinds are the rows of a table."""

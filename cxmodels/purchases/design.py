@@ -116,7 +116,9 @@ def design_of(
     formulas: by process, "purchase" and "dropout"; equal: terms with one coefficient for both.
     Raises OptionError for what cannot be read, DataError for columns that cannot be estimated.
     """
-    read_in = {name: read_formula(text, name) for name, text in formulas.items() if text is not None}
+    read_in = {
+        name: read_formula(text, name) for name, text in formulas.items() if text is not None
+    }
     parsed = {name: formula for name, formula in read_in.items() if formula.variables}
     shared = _shared(equal)
     if not parsed:

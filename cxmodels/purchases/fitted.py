@@ -197,20 +197,23 @@ def fit_purchases(
     Raises: DataError where the base cannot say what is asked, OptionError for a wrong formula.
     """
     ask_for_base(base)
-    design = design_of(base, {"purchase": purchase, "dropout": dropout}, equal)
     seen = base.profiles
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
+    design = design_of(base, {"purchase": purchase, "dropout": dropout}, equal)
     model = family if design is None else WithCovariates.of(family, design)
     objective, plain = family.objective(seen), None
     if isinstance(model, WithCovariates):
         alike = maximise(objective, model=family.name)
         objective, plain = _varied(model, base, alike.theta), alike.log_likelihood
     objective = held_back(objective, family.space.size, penalty, prior)
-    search = maximise_penalised if isinstance(objective, Penalised) else maximise
+    if isinstance(objective, Penalised):
+        estimate = maximise_penalised(objective, model=model.name)
+    else:
+        estimate = maximise(objective, model=model.name)
     return FittedPurchases(
         family=model,
-        estimate=search(objective, model=model.name),  # type: ignore[arg-type]
+        estimate=estimate,
         unit=base.unit,
         repeaters=repeaters,
         end=base.end,
@@ -226,9 +229,7 @@ def _varied(model: WithCovariates, base: CustomerBase, theta: Floats) -> Objecti
     return CovariatesObjective.of(replace(model, link=link), seen, theta)
 
 
-def _remarks(
-    design: Design | None, penalty: float, prior: NormalPrior | None
-) -> tuple[str, ...]:
+def _remarks(design: Design | None, penalty: float, prior: NormalPrior | None) -> tuple[str, ...]:
     said = []
     if design is not None:
         said.append(

@@ -1,13 +1,14 @@
 """Customers of one kind, the mix of kinds in a base, and what each covariate does."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import scipy
 
-from cxmodels.data.summaries import Profiles
+from cxmodels.data.covariates import read
+from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.numerics.arrays import Floats, Ints
@@ -70,6 +71,20 @@ def kind_of(fit: "FittedPurchases", covariates: dict[str, object]) -> "FittedPur
     )
 
 
+def usual(fit: "FittedPurchases", base: CustomerBase) -> "FittedPurchases":
+    """The fit for the most usual customer of a base: the most frequent level of each category and
+    the median of each number; the fit itself where it has no covariates."""
+    design = design_in(fit.family)
+    if design is None:
+        return fit
+    seen = read(base.table, design.variables)
+    middle = {
+        item.name: seen[item.name].mode()[0] if item.levels else float(seen[item.name].median())
+        for item in design.variables
+    }
+    return kind_of(fit, middle)
+
+
 def _estimate(whole: Estimate, family: PurchaseFamily, one: ByCovariates) -> Estimate:
     """Own parameters with the covariance that the delta method gives, on the real scale."""
     space, scales = family.space, whole.scales[: family.space.size]
@@ -83,9 +98,9 @@ def _estimate(whole: Estimate, family: PurchaseFamily, one: ByCovariates) -> Est
         whole,
         space=space,
         theta=theta,
-        information=np.linalg.pinv(covariance, rcond=1e-12, hermitian=True),
+        information=np.asarray(np.linalg.pinv(covariance, rcond=1e-12, hermitian=True)),
         scales=scales,
-        free=~(follows & ~whole.free).any(axis=1),
+        free=np.asarray(~(follows & ~whole.free).any(axis=1)),
         limits=(),
         criterion=Criterion.KIND,
     )
@@ -113,7 +128,7 @@ def effects_of(fit: "FittedPurchases", level: float = 0.9) -> CovariateEffects:
     rows = []
     for side in design.sides:
         for column, place in zip(side.columns, side.places, strict=True):
-            line = found.loc[design.coefficients[place]]
+            line = found.loc[[design.coefficients[place]]].iloc[0].to_dict()
             rows.append(
                 {
                     "process": side.process,
@@ -127,7 +142,7 @@ def effects_of(fit: "FittedPurchases", level: float = 0.9) -> CovariateEffects:
     return CovariateEffects(pd.DataFrame(rows), _likelihood_ratio(fit, design))
 
 
-def _per_cent(log_factor: float) -> float:
+def _per_cent(log_factor: Any) -> float:
     with np.errstate(over="ignore"):  # an effect without bound is infinite
         return 100.0 * float(np.expm1(log_factor))
 

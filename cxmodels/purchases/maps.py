@@ -6,6 +6,7 @@ import pandas as pd
 from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import one_kind
 
 STEPS = 40  # grid points along recency
 
@@ -22,6 +23,7 @@ def recency_frequency_map(
     """
     if not (isinstance(T, int | float) and T > 0 and isinstance(most, int) and most >= 1):
         raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
+    one_kind(fit.family)
     recency = np.linspace(0.0, T, STEPS + 1)[1:]
     x, t_x = np.meshgrid(np.arange(1.0, most + 1), recency, indexing="ij")
     x, t_x = np.append(0.0, x.ravel()), np.append(0.0, t_x.ravel())
