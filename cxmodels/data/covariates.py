@@ -148,7 +148,9 @@ def _numbers(table: "pd.DataFrame", name: str) -> Floats:
 def _told(table: "pd.DataFrame", name: str, what: str, wrong: Bools, remedy: str = "") -> Problem:
     place = int(np.argmax(wrong))
     who = f"customer {table['customer_id'].iloc[place]}: " if "customer_id" in table else ""
-    return Problem(what, int(wrong.sum()), f"{who}{table[name].iloc[place]!r}", remedy)
+    value = table[name].iloc[place]
+    shown = value.item() if isinstance(value, np.generic) else value
+    return Problem(what, int(wrong.sum()), f"{who}{shown!r}", remedy)
 
 
 def distinct(frame: "pd.DataFrame") -> tuple[Ints, Ints]:
