@@ -17,7 +17,7 @@ from cxmodels.data.covariates import distinct, read
 from cxmodels.data.profiles import compress
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.errors import OptionError
-from cxmodels.likelihood.objective import Derivatives, Objective
+from cxmodels.likelihood.objective import FARTHEST, Derivatives, Objective
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.numerics.transforms import Parameter, Space, Support
 from cxmodels.purchases.design import Design
@@ -31,7 +31,10 @@ ASK_FOR_A_KIND = (
 
 @dataclass(frozen=True, eq=False)
 class ByCovariates:
-    """The link of a design; `matrices` (kinds, q) are those of one base, none before `on`."""
+    """The link of a design; `matrices` (kinds, q) are those of one base, none before `on`.
+
+    eta is held within FARTHEST: no customer is more than a factor of 1e13 from the population.
+    """
 
     family: PurchaseFamily
     design: Design
@@ -45,7 +48,7 @@ class ByCovariates:
         theta, matrices = np.asarray(theta), self._placed()
         own = np.broadcast_to(theta[..., None, :k], (*theta.shape[:-1], kind.size, k)).copy()
         for moved, matrix in zip(self.moved, matrices, strict=True):
-            eta = (theta[..., k:] @ matrix.T)[..., kind]
+            eta = np.clip(theta[..., k:] @ matrix.T, -FARTHEST, FARTHEST)[..., kind]
             places = self._places(moved)
             own[..., places] = moved.own(own[..., places], eta)
         return own
@@ -84,7 +87,7 @@ class ByCovariates:
         hessian = np.einsum("jam,jbm->abm", J, half)
         for places, among, bend in bends:
             hessian[np.ix_(among, among)] += np.einsum("jm,jabm->abm", g[places], bend)
-        columns = [matrix[kind] for matrix in self._placed()]
+        columns = [matrix[kind] for matrix in self._inside(theta)]
         size = theta.size
         G, H = np.zeros(size), np.zeros((size, size))
         G[:k] = gradient[:k].sum(axis=1)
@@ -101,7 +104,7 @@ class ByCovariates:
         """(k, K): slope of the own parameters of the first kind in theta (K,)."""
         k = self.family.space.size
         J, _ = self._jacobian(theta, np.zeros(1, dtype=np.int64))
-        etas = np.stack([matrix[0] for matrix in self._placed()])
+        etas = np.stack([matrix[0] for matrix in self._inside(theta)])
         return np.concatenate([J[:, :k, 0], J[:, k:, 0] @ etas], axis=1)
 
     def _jacobian(
@@ -116,10 +119,19 @@ class ByCovariates:
         for place, (moved, matrix) in enumerate(zip(self.moved, self._placed(), strict=True)):
             places = self._places(moved)
             among = [*places, k + place]
-            found = moved.derivatives(theta[places], (matrix @ theta[k:])[kind])
+            eta = np.clip(matrix @ theta[k:], -FARTHEST, FARTHEST)[kind]
+            found = moved.derivatives(theta[places], eta)
             J[np.ix_(places, among)] = found.slope
             bends.append((places, among, found.bend))
         return J, bends
+
+    def _inside(self, theta: Floats) -> list[Floats]:
+        """The matrices (kinds, q) with 0 where eta is held at its farthest and has no slope."""
+        effects = theta[self.family.space.size :]
+        return [
+            np.where(np.abs(matrix @ effects)[:, None] <= FARTHEST, matrix, 0.0)
+            for matrix in self._placed()
+        ]
 
     def _places(self, moved: Moved) -> list[int]:
         return [self.family.space.index(name) for name in moved.parameters]

@@ -159,7 +159,7 @@ def order_of_levels_is_a_way_of_writing(family: PurchaseFamily) -> None:
     """Another reference level changes the written effects, not the family's own parameters."""
     base = base_of(family)
     asked = formulas(family, "~ channel", "~ channel")
-    other = {name: "~ C(channel, contr.treatment('web'))" for name in asked}
+    other = dict.fromkeys(asked, "~ C(channel, contr.treatment('web'))")
     first, second = (objective_of(family, base, text) for text in (asked, other))
     for theta in points(first):
         again, k = theta.copy(), family.space.size
@@ -185,7 +185,7 @@ def one_coefficient_for_both_is_two_equal_ones(family: PurchaseFamily) -> None:
 
 
 def effects_point_the_way_they_say(family: PurchaseFamily) -> None:
-    """More purchases soon after the first for a higher eta of buying; fewer survivors for leaving."""
+    """A higher eta of buying means more purchases, a higher one of leaving fewer survivors."""
     base = base_of(family)
     objective = objective_of(family, base, formulas(family, "~ age", "~ age"))
     family_, k, t = objective.family, family.space.size, np.float64(4.0)

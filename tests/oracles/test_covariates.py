@@ -57,7 +57,7 @@ def negative_log_likelihood(v, table, penalty=0.0, prior_sd=None):
 
 
 def climbed(table, **terms):
-    start = np.log([0.25, 4.5, 0.8, 2.5]).tolist() + [0.0, 0.0, 0.0]
+    start = [*np.log([0.25, 4.5, 0.8, 2.5]), 0.0, 0.0, 0.0]
     options = {"maxiter": 20_000, "maxfev": 20_000, "xatol": 1e-7, "fatol": 1e-9, "adaptive": True}
     found = minimize(
         lambda v: negative_log_likelihood(v, table, **terms), start, method="BFGS",
