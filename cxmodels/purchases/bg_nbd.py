@@ -68,7 +68,7 @@ def p_alive(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:
     r, alpha, a, b = split(theta)
     quiet = of_distinct(lambda T: np.log1p(T / alpha), T)
     quiet = quiet - of_distinct(lambda t_x: np.log1p(t_x / alpha), t_x)
-    odds = of_distinct(lambda x: np.log(a) - np.log(b + np.maximum(x, 1.0) - 1.0), x)
+    odds = of_distinct(lambda x: np.log(a) - np.log(b + (np.maximum(x, 1.0) - 1.0)), x)
     alive: Floats = scipy.special.expit(-(odds + (r + x) * quiet))
     return np.where(np.asarray(x) > 0, alive, 1.0)
 
@@ -110,7 +110,7 @@ def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     r, alpha, a, b = split(theta)
     n, z = np.asarray(n), t / alpha
     last = np.maximum(n, 1)
-    leaving = scipy.special.betaln(a + 1.0, b + last - 1.0) - scipy.special.betaln(a, b)
+    leaving = scipy.special.betaln(a + 1.0, b + (last - 1.0)) - scipy.special.betaln(a, b)
     gone = np.where(n > 0, leaving + _log_at_least(r, z, last), -np.inf)
     return np.logaddexp(log_pmf_survivors(theta, n, t), gone)
 

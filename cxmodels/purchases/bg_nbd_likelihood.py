@@ -125,7 +125,7 @@ class BGNBDObjective:
         u = at_T.take(seen.T_place, axis=1)
         u -= at_t_x.take(seen.t_x_place, axis=1)
         u *= (r + seen.x).take(seen.x_place, axis=1)
-        u += (np.log(a) - np.log(b + seen.x - 1.0)).take(seen.x_place, axis=1)
+        u += (np.log(a) - np.log(b + (seen.x - 1.0))).take(seen.x_place, axis=1)
         return _softplus(u) @ seen.weight
 
     def derivatives(self, theta: Floats) -> Derivatives:
@@ -230,11 +230,11 @@ def _of_leaving(data: BGNBDObjective, theta: Floats, buying: Derivatives) -> Der
     at_T, at_t_x = np.log1p(data.times / alpha), np.log1p(data.recencies / alpha)
     late, early = 1.0 / (alpha + data.times), 1.0 / (alpha + data.recencies)
     power = (r + seen.x)[seen.x_place]
-    stay = (1.0 / (b + seen.x - 1.0))[seen.x_place]
+    stay = (1.0 / (b + (seen.x - 1.0)))[seen.x_place]
     gap = at_T[seen.T_place] - at_t_x[seen.t_x_place]
     bend = late[seen.T_place] - early[seen.t_x_place]
     bend_2 = (late**2)[seen.T_place] - (early**2)[seen.t_x_place]
-    u = (np.log(a) - np.log(b + seen.x - 1.0))[seen.x_place] + power * gap
+    u = (np.log(a) - np.log(b + (seen.x - 1.0)))[seen.x_place] + power * gap
     s = scipy.special.expit(u)
     ws = seen.weight * s
     slopes = np.stack([gap, power * bend, np.full_like(gap, 1.0 / a), -stay])
