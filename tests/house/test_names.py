@@ -31,9 +31,11 @@ FACE = {
 }
 FIT = {
     "aic",
+    "at",
     "bic",
     "conditional_pmf",
     "covariance",
+    "covariates",
     "estimate",
     "interval",
     "log_likelihood",
