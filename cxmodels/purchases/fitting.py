@@ -32,6 +32,18 @@ class FittableFamily(PurchaseFamily):
         coefficients.
         The family's own parameters are then those of a customer at the mean of each column.
         Raises: DataError where the base cannot say what is asked, OptionError for a wrong formula.
+
+        >>> import cxmodels as cx
+        >>> base = cx.customer_base(cx.samples.cdnow(), customer="customer_id", time="date",
+        ...                         amount="amount", unit="week", end="1997-09-30")
+        >>> kinds = base.table[["customer_id"]].assign(early=base.table["T"] > 33)
+        >>> fit = cx.BGNBD().fit(base.with_covariates(kinds), purchase="~ early", dropout="~ early")
+        >>> fit.covariates.effects.drop(columns="moves").round(0)
+            process    covariate  effect_per_cent  lower  upper
+        0  purchase  early[True]             ...
+        1   dropout  early[True]             ...
+        >>> print(fit.at(early=True).status)
+        converged: the maximum was found inside the allowed range
         """
         return self.fit_as_asked(base, Asked(purchase, dropout, terms_of(equal), penalty, prior))
 
