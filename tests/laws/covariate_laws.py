@@ -101,13 +101,13 @@ def each_customer_has_own_parameters(family: PurchaseFamily) -> None:
             X = columns[process]
             eta = (X - X.mean(axis=0)) @ theta[start : start + X.shape[1]]
             start += X.shape[1]
-            _move(family, process, own, eta)
+            move(family, process, own, eta)
         x, t_x, T = (table[name].to_numpy(float) for name in ("frequency", "recency", "T"))
         expected = family.log_likelihood(own, x, t_x, T).sum()
         assert abs(objective.log_likelihood(theta) / expected - 1.0) < 1e-11
 
 
-def _move(family: PurchaseFamily, process: str, own: np.ndarray, eta: np.ndarray) -> None:
+def move(family: PurchaseFamily, process: str, own: np.ndarray, eta: np.ndarray) -> None:
     moved = family.purchase_moved if process == "purchase" else family.dropout_moved
     places = [family.space.index(name) for name in moved.parameters]
     if len(places) == 1:
