@@ -21,6 +21,8 @@ FIRST_RADIUS, WIDEST_RADIUS, SMALLEST_RADIUS = 1.0, 4.0, 1e-9
 NOTHING = 1e-10  # a gain of log likelihood that is not worth a step: 1e-5 standard errors
 LITTLE = 1e-6  # a gain so small for a long step that the search is running to an edge
 LONG = 0.3  # a long step: a third of a log
+FAINT = 1e-3  # a promised gain that rounding may hide: a thirtieth of a standard error
+BLURRED = 10.0  # |coordinate| from which parameters are so large that rounding hides gains
 ROUNDING = 8 * np.finfo(np.float64).eps  # of a sum, relative to its size
 
 
@@ -143,10 +145,14 @@ def _gain(here: Surface, step: Floats) -> float:
     return float(here.gradient @ step + 0.5 * step @ here.hessian @ step)
 
 
+def _outward(here: Surface, point: Floats) -> Bools:
+    """Coordinates (k,) at a limit that rise beyond it."""
+    return np.asarray((np.abs(point) >= LIMIT) & (here.gradient * point >= 0.0))
+
+
 def _step(here: Surface, point: Floats, allowed: Bools, radius: float) -> Floats:
     """The trust-region step over the coordinates that may move, kept inside the limits."""
-    outward = (np.abs(point) >= LIMIT) & (here.gradient * point >= 0.0)
-    used = np.flatnonzero(allowed & ~outward)
+    used = np.flatnonzero(allowed & ~_outward(here, point))
     step = np.zeros(len(point))
     if used.size:
         hessian = here.hessian[np.ix_(used, used)]
@@ -164,4 +170,8 @@ def _ended(
         return Ending.TOP
     if gain <= LITTLE and np.abs(step).max() >= LONG - 1e-9:
         return Ending.RUNNING
-    return Ending.STUCK if radius < SMALLEST_RADIUS else None
+    if radius >= SMALLEST_RADIUS:
+        return None
+    if np.abs(point).max() > BLURRED:
+        return Ending.RUNNING
+    return Ending.TOP if gain <= FAINT else Ending.STUCK

@@ -109,27 +109,24 @@ def log_partial_sum(above: Sequence[Number], below: Sequence[Number], terms: Int
 
 
 def _log_sums(above: list[Floats], below: list[Floats], m: Ints) -> Floats:
-    """log G for sums in falling order of their number of terms m, a block of terms at a time."""
+    """log G for sums of m terms each, a block of terms at a time; ended ones are left aside."""
     total, term, scale = np.zeros(m.size), np.ones(m.size), np.zeros(m.size)
-    falling = all(bool((a < b).all()) for a, b in zip(above, below, strict=True))
-    block = max(1, CHUNK // max(1, m.size))
-    block = block if falling else min(block, GROWING)
-    most = int(m.max(initial=0))
-    for first in range(0, most, block):
-        on = int(np.searchsorted(-m, -first, side="left"))  # sums that have a term `first`
-        k = np.arange(first, min(first + block, most))[:, None]
-        terms = np.ones((k.size + 1, on))
+    falling = np.all([a < b for a, b in zip(above, below, strict=True)], axis=0)
+    live, first = np.flatnonzero(m > 0), 0
+    while live.size:
+        block = CHUNK // live.size if falling[live].all() else min(GROWING, CHUNK // live.size)
+        k = np.arange(first, first + max(1, min(block, int(m[live].max()) - first)))[:, None]
+        terms = np.ones((k.size + 1, live.size))
         for a, b in zip(above, below, strict=True):
-            terms[1:] *= (a[:on] + k) / (b[:on] + k)
-        terms[0] = term[:on]
+            terms[1:] *= (a[live] + k) / (b[live] + k)
+        terms[0] = term[live]
         np.cumprod(terms, axis=0, out=terms)
-        term[:on] = terms[-1]
-        total[:on] += np.where(k < m[:on], terms[:-1], 0.0).sum(axis=0)
-        if falling and (term[:on] * most < SPENT * total[:on]).all():
-            break
-        large = np.maximum(term, total) > HUGE
-        scale[large] += np.log(HUGE)
-        term[large] /= HUGE
-        total[large] /= HUGE
+        first += k.size
+        sums, last = total[live] + np.where(k < m[live], terms[:-1], 0.0).sum(axis=0), terms[-1]
+        down = np.where(np.maximum(last, sums) > HUGE, HUGE, 1.0)
+        total[live], term[live] = sums / down, last / down
+        scale[live] += np.log(down)
+        ended = (m[live] <= first) | (falling[live] & (last * (m[live] - first) < SPENT * sums))
+        live = live[~ended]
     with np.errstate(divide="ignore"):  # no term, no sum: log 0
         return np.asarray(np.log(total) + scale)

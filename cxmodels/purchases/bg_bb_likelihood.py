@@ -22,6 +22,7 @@ from cxmodels.numerics.partial_sums import log_partial_sum, log_rising, rising_s
 from cxmodels.purchases.family import RowDerivatives
 
 CHUNK = 2048  # histories at once: what stays in the processor's cache
+SPENT = 1e-20  # share of the likelihood below which falling terms add nothing to its slopes
 PAIRS = ((0, 0), (0, 1), (1, 1), (2, 2), (2, 3), (3, 3))  # second derivatives that are not 0
 
 
@@ -67,7 +68,7 @@ def rows(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowDerivatives:
     """Log likelihood of each of m histories with its derivatives; theta (4,) or (m, 4)."""
     every = np.broadcast_to(theta, (x.size, 4))
     gradient, hessian = np.empty((4, x.size)), np.empty((4, 4, x.size))
-    order = np.argsort(t_x - T, kind="stable")  # longest sums first
+    order = np.argsort(t_x - T, kind="stable")  # sums of like length together
     for start in range(0, x.size, CHUNK):
         part = order[start : start + CHUNK]
         found = _derivatives(every[part].T, x[part], t_x[part], T[part])
@@ -76,7 +77,7 @@ def rows(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowDerivatives:
 
 
 def _derivatives(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:
-    """Gradient (4, m) and Hessian (4, 4, m) of log L, longest sums first.
+    """Gradient (4, m) and Hessian (4, 4, m) of log L.
 
     L is a sum of terms exp(f): its slope is the average of f', its second derivative that of
     f'' + f' f', each weighted by exp(f). The weights are relative to the first term of the sum.
@@ -88,21 +89,24 @@ def _derivatives(theta: Floats, x: Floats, t_x: Floats, T: Floats) -> tuple[Floa
     top = np.maximum(stay, np.where(terms > 0, leave, -np.inf))
     weight = np.where(terms > 0, np.exp(np.minimum(leave - top, 0.0)), 0.0)
     averages = _Averages(x.size)
-    averages.add(np.exp(stay - top)[None], *_slopes(theta, x, T, np.zeros_like(T)))
+    live = np.arange(x.size)
+    averages.add(live, np.exp(stay - top)[None], *_slopes(theta, x, T, np.zeros_like(T)))
     slope, bend = _slopes(theta, x, t_x, np.ones_like(T))
-    block, most = max(1, CHUNK // x.size), int(terms.max(initial=0))
-    for first in range(0, most, block):
-        on = int(np.searchsorted(-terms, -first, side="left"))  # those with a term `first`
-        k = np.arange(first, min(first + block, most))[:, None]
-        inverse = [1.0 / (start[:on] + k) for start in (
-            beta + t_x - x, alpha + beta + t_x, delta + t_x, gamma + delta + t_x + 1.0
-        )]  # fmt: skip
+    starts = (beta + t_x - x, alpha + beta + t_x, delta + t_x, gamma + delta + t_x + 1.0)
+    live, first = live[terms > 0], 0
+    while live.size:
+        block = max(1, CHUNK // live.size)
+        k = np.arange(first, min(first + block, int(terms[live].max())))[:, None]
+        inverse = [1.0 / (start[live] + k) for start in starts]
         ratio = inverse[1] / inverse[0] * (inverse[3] / inverse[2])
-        w = _running(weight[None, :on], ratio, np.cumprod)
-        f = _running(slope[:, None, :on], _slope_steps(*inverse))
-        g = _running(bend[:, None, :on], _bend_steps(*inverse))
-        averages.add(np.where(k < terms[:on], w[:-1], 0.0), f[:, :-1], g[:, :-1])
-        weight[:on], slope[:, :on], bend[:, :on] = w[-1], f[:, -1], g[:, -1]
+        w = _running(weight[None, live], ratio, np.cumprod)
+        f = _running(slope[:, None, live], _slope_steps(*inverse))
+        g = _running(bend[:, None, live], _bend_steps(*inverse))
+        averages.add(live, np.where(k < terms[live], w[:-1], 0.0), f[:, :-1], g[:, :-1])
+        weight[live], slope[:, live], bend[:, live] = w[-1], f[:, -1], g[:, -1]
+        first += k.size
+        rest = w[-1] * (1.0 + np.square(f[:, -1]).max(axis=0)) * (terms[live] - first)
+        live = live[(terms[live] > first) & (rest > SPENT * averages.total[live])]
     return averages.of_the_log()
 
 
@@ -154,17 +158,16 @@ class _Averages:
         self.total, self.slope = np.zeros(m), np.zeros((4, m))
         self.bend = np.zeros((4, 4, m))
 
-    def add(self, weight: Floats, slope: Floats, bend: Floats) -> None:
-        """Terms (k, n) of the first n histories with f' (4, k, n) and the PAIRS of f''; or one."""
-        on = weight.shape[-1]
-        f, g = slope.reshape(4, -1, on), bend.reshape(6, -1, on)
-        self.total[:on] += weight.sum(axis=0)
-        self.slope[:, :on] += np.einsum("km,akm->am", weight, f)
-        self.bend[:, :, :on] += np.einsum("akm,bkm->abm", weight * f, f)
+    def add(self, rows: Ints, weight: Floats, slope: Floats, bend: Floats) -> None:
+        """Terms (k, n) of n histories with f' (4, k, n) and the PAIRS of f'' (6, k, n); or one."""
+        f, g = slope.reshape(4, -1, rows.size), bend.reshape(6, -1, rows.size)
+        self.total[rows] += weight.sum(axis=0)
+        self.slope[:, rows] += np.einsum("km,akm->am", weight, f)
+        self.bend[:, :, rows] += np.einsum("akm,bkm->abm", weight * f, f)
         for (i, j), second in zip(PAIRS, np.einsum("km,akm->am", weight, g), strict=True):
-            self.bend[i, j, :on] += second
+            self.bend[i, j, rows] += second
             if i != j:
-                self.bend[j, i, :on] += second
+                self.bend[j, i, rows] += second
 
     def of_the_log(self) -> tuple[Floats, Floats]:
         """Gradient and Hessian of the log of the sum."""

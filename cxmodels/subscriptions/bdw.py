@@ -111,9 +111,18 @@ def log_ratio(
     Because a customer who lasted to t0 is a new one with beta + t0^c.
     """
     alpha, beta = own_parameters(alpha, beta, shift)
-    with np.errstate(over="ignore"):  # an age that nobody reaches
-        before, after = (np.minimum(np.asarray(t) ** c, FARTHEST) for t in ages)
-    return log_beta_ratio(alpha, beta + before, after - before)
+    with np.errstate(over="ignore"):  # an age that hardly anybody reaches: see below
+        powers = [np.asarray(t) ** c for t in ages]
+    before, after = (np.minimum(power, FARTHEST) for power in powers)
+    found = log_beta_ratio(alpha, beta + before, after - before)
+    return found if np.max(powers[1], initial=0.0) <= FARTHEST else found - far(alpha, c, ages)
+
+
+def far(alpha: Number, c: Number, ages: tuple[Number, Number]) -> Floats:
+    """What log S falls between two ages beyond FARTHEST, where S(t) is t^(-alpha c)."""
+    with np.errstate(divide="ignore"):  # age 0
+        beyond = [np.maximum(c * np.log(t) - np.log(FARTHEST), 0.0) for t in ages]
+    return np.asarray(alpha * (beyond[1] - beyond[0]))
 
 
 def rows(theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:

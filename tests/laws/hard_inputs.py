@@ -39,7 +39,7 @@ def tiny(rng: np.random.Generator) -> Frame:
 
 
 def large(rng: np.random.Generator) -> Frame:
-    return walked(20_000, rng, rate=0.1, spread=0.5, leaving=0.3, T=60.0)
+    return walked(5_000, rng, rate=0.1, spread=0.5, leaving=0.3, T=60.0)
 
 
 def constant(rng: np.random.Generator) -> Frame:

@@ -70,7 +70,7 @@ def study(name, runs, cohort, first=0):
     ).mean()
 
 
-@pytest.mark.parametrize(("name", "runs"), [("sBG", 30), ("Weibull-gamma", 30)])
+@pytest.mark.parametrize(("name", "runs"), [("sBG", 14), ("Weibull-gamma", 14)])
 def test_small_study(name, runs):
     share = study(name, runs, 400)
     # one truth a run: fewer or more than this are 1 chance in 1,000 each

@@ -7,7 +7,7 @@ import pytest
 from cxmodels.numerics.beta_ratio import beta_ratio, log_beta_ratio
 
 RNG = np.random.default_rng(8)
-HARD = np.exp(RNG.uniform([-25, -25, -12], [25, 25, 12], (250, 3)))
+HARD = np.exp(RNG.uniform([-25, -25, -12], [25, 25, 12], (120, 3)))
 
 
 def exact(a, b, x):

@@ -29,7 +29,7 @@ def fit(request, base):
 def priced():
     """Two channels and a price, by contracts."""
     rng = np.random.default_rng(4)
-    n = 1500
+    n = 900
     channel, price = rng.choice(["shop", "web"], n), rng.choice([8.0, 10.0, 13.0], n)
     chance = np.where(channel == "web", 0.05, 0.12) * np.exp(0.1 * (price - 10.0))
     start = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, n), unit="D")
@@ -209,8 +209,8 @@ def hard():
     yield "leavers only at first", [1000, 400, 400, 400, 400]
     yield "leavers only at last", [1000, 1000, 1000, 1000, 600]
     yield "two periods", [1000, 869, 743]
-    yield "long", [int(10_000 * (1 + age) ** -0.4) for age in range(120)]
-    for place in range(5):
+    yield "long", [int(10_000 * (1 + age) ** -0.4) for age in range(60)]
+    for place in range(4):
         n, start = int(rng.integers(2, 14)), int(rng.integers(5, 5000))
         lost = rng.multinomial(start, rng.dirichlet(np.full(n + 1, 0.4)))
         yield f"random {place}", [*(start - np.cumsum(np.append(0, lost[:-1]))).tolist()]
@@ -377,3 +377,13 @@ def test_ends_of_draws_with_infinite_ones():
     assert lower == pytest.approx([1.4, 1.4])
     assert upper[0] == pytest.approx(4.6)
     assert np.isinf(upper[1])
+
+
+def test_ages_beyond_a_double_follow_the_power_law():
+    """t^c of 10^300 and more: survival goes on falling like t^(-alpha c)."""
+    theta = np.array([0.4, 1.3, 91.0])
+    found = cx.BDW().log_ratio(theta, 50.0, np.array([3e3, 9e3]))
+    fall = -0.4 * 91.0 * np.log(np.array([3e3, 9e3]) / 50.0)
+    np.testing.assert_allclose(found, fall, rtol=1e-9)
+    whole = cx.BDW().log_ratio(theta, 0.0, np.array([50.0, 3e3]))  # 50^91 is below the cut
+    np.testing.assert_allclose(np.diff(whole), found[:1], rtol=1e-9)
