@@ -108,3 +108,25 @@ def test_leaving_is_only_for_those_who_can(base, family):
     if family.dropout_moved is None:
         with pytest.raises(cx.OptionError, match="leave the formula for dropout out"):
             family.fit(base, dropout="~ channel")
+
+
+def test_stages_are_chosen_with_covariates():
+    """k is found by likelihood while covariates move buying; the gain is measured at the same k."""
+    rng, web = np.random.default_rng(4), np.arange(800) % 2 == 0
+    own = np.tile(TRUTHS["BG/CNBD-k"], (800, 1))
+    own[:, 1] *= np.exp(-BUYS * web)
+    paths = cx.BGCNBD(k=3).simulate(own, np.float64(OLDEST), rng)
+    log = pd.DataFrame({"customer": paths.customer, "time": paths.time})
+    since = log.groupby("customer")["time"].diff().fillna(log["time"])
+    sums = np.log(since).groupby(log["customer"]).sum().reindex(range(800), fill_value=0.0)
+    last = log.groupby("customer")["time"].max().reindex(range(800), fill_value=0.0)
+    frame = pd.DataFrame({"frequency": paths.count, "recency": last, "T": float(OLDEST)})
+    frame = frame.assign(log_interval_sum=sums, channel=np.where(web, "web", "shop"))
+    base = CustomerBase.from_summary(frame, unit="week", covariates=["channel"])
+    fit = cx.BGCNBD().fit(base, purchase="~ channel")
+    assert fit.family.plain.k == 3
+    assert "k = 3 was chosen" in fit.notes[1]
+    blind = cx.BGCNBD(k=3).fit(base)
+    gain = fit.covariates.likelihood_ratio["statistic"].iloc[0]
+    assert gain == pytest.approx(2 * (fit.log_likelihood - blind.log_likelihood), abs=1e-5)
+    assert "k = 3 was chosen" in fit.at(channel="web").notes[1]
