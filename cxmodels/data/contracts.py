@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.given_summaries import _as_pandas
+from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.profiles import Bools, Floats
 from cxmodels.data.subscriptions import COHORT, SPELL, SubscriptionBase, merged
 from cxmodels.data.units import TimeUnit, elapsed
@@ -65,7 +65,7 @@ def read_contracts(
         raise OptionError("as_of is the last day that the records cover, as in '2026-06-30'")
     if first is not None and first > last:
         raise OptionError(f"observed_from {first} lies after as_of {last}")
-    table = _as_pandas(frame).reset_index(drop=True)
+    table = as_pandas(frame).reset_index(drop=True)
     problems = list(_structure(table, columns))
     if problems:
         raise DataError("contracts", problems)

@@ -50,7 +50,7 @@ def read_summary(
     from cxmodels.data.transactions import day
 
     parsed, last = TimeUnit.parse(unit), day("end", end)
-    table = _with_ids(_as_pandas(frame))
+    table = _with_ids(as_pandas(frame))
     problems = list(_structure(table, covariates))
     numbers = {}
     for name in (*REQUIRED, *MEASURES):
@@ -83,7 +83,7 @@ def counted_rows(frame: Any, count: str) -> "tuple[pd.DataFrame, Ints]":
 
     Customers are numbered from 0, as the rows of any summary without ids; a row may stand for none.
     """
-    table = _as_pandas(frame).reset_index(drop=True)
+    table = as_pandas(frame).reset_index(drop=True)
     if count not in table:
         found = ", ".join(str(name) for name in table.columns)
         raise OptionError(f"there is no column {count!r} to count customers by; columns: {found}")
@@ -100,7 +100,7 @@ def counted_rows(frame: Any, count: str) -> "tuple[pd.DataFrame, Ints]":
     return table.drop(columns=[count]), times.astype(np.int64)
 
 
-def _as_pandas(frame: Any) -> "pd.DataFrame":
+def as_pandas(frame: Any) -> "pd.DataFrame":
     """A pandas copy of any tabular object or file."""
     import pandas as pd
 

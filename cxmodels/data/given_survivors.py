@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.given_summaries import _as_pandas
+from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.profiles import Bools, Floats
 from cxmodels.data.subscriptions import COHORT, SPELL, SubscriptionBase, merged, parsed_unit
 from cxmodels.data.units import TimeUnit
@@ -65,7 +65,7 @@ def read_cohorts(
 
     if layout not in LAYOUTS:
         raise OptionError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-    table = _as_pandas(frame)
+    table = as_pandas(frame)
     if "cohort" in table:
         table = table.set_index("cohort")
     numbers = table.apply(pd.to_numeric, errors="coerce")
@@ -97,7 +97,7 @@ def read_first_and_last(
     cls: type[SubscriptionBase], frame: Any, *, unit: str | TimeUnit | None
 ) -> SubscriptionBase:
     """The base of cohorts whose counts between the first and the last are not known."""
-    table = _as_pandas(frame)
+    table = as_pandas(frame)
     _ask_for_columns(table, ("cohort", "acquired", "age", "customers"), "first and last counts")
     age = table["age"].to_numpy(dtype=np.float64)
     bad = ~(np.isfinite(age) & (age >= 0) & (age == np.floor(age)))
@@ -119,7 +119,7 @@ def read_totals(
     """The base of which nothing but totals by period is known."""
     import pandas as pd
 
-    table = _as_pandas(frame)
+    table = as_pandas(frame)
     _ask_for_columns(table, ("acquired", "lost"), "totals")
     acquired, lost = (table[name].to_numpy(dtype=np.float64) for name in ("acquired", "lost"))
     label = table["period"] if "period" in table else pd.Series(np.arange(1, len(table) + 1))

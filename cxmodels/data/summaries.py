@@ -137,6 +137,24 @@ class CustomerBase:
         read_summary(cls, table, **ask)  # what is wrong is told by the rows as given
         return read_summary(cls, table.loc[table.index.repeat(times)].reset_index(drop=True), **ask)
 
+    def with_covariates(self, frame: Any, *, on: str = "customer_id") -> CustomerBase:
+        """A new base with the columns of another table joined, as covariates.
+
+        Args: frame: any tabular object or path with one row a customer; on: its column of ids.
+        Customers of the frame who are not in the base are left out.
+        Raises: DataError where customers of the base are missing there, or occur twice.
+
+        >>> import pandas as pd
+        >>> base = CustomerBase.from_summary(
+        ...     pd.DataFrame({"frequency": [2, 0], "recency": [30.4, 0], "T": [38.9, 20.1]}))
+        >>> kinds = pd.DataFrame({"customer_id": [1, 0], "channel": ["web", "store"]})
+        >>> base.with_covariates(kinds).table["channel"].tolist()
+        ['store', 'web']
+        """
+        from cxmodels.data.joined import with_covariates
+
+        return with_covariates(self, frame, on)
+
     def facts(self) -> list[tuple[str, str]]:
         """What the base is, as pairs of a word and its value."""
         pairs = [

@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.interval import intervals
 from cxmodels.likelihood.objective import Objective
+from cxmodels.likelihood.penalised import Penalised
 from cxmodels.likelihood.posterior import NormalPrior, sample
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.draws import Draws
@@ -18,16 +20,19 @@ from cxmodels.results.estimate import Estimate, Status
 from cxmodels.results.shown import Shown
 
 STORED_DRAWS = 4000
-FORMAT, VERSION = "cxmodels-model", 1
+Drawing = Callable[[int, int, NormalPrior | None], Draws]
+FORMAT, VERSION = "cxmodels-model", 2  # 2: designs of covariates, penalties and priors
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FittedModel(Shown, ABC):
-    """The face of a fit. A fit read from a file has stored draws in place of its data."""
+    """The face of a fit. A fit read from a file has stored draws in place of its data; one of a
+    kind of customers has `drawn`, which draws from the fit that it came of."""
 
     estimate: Estimate
     objective: Objective | None = field(default=None, repr=False, compare=False)
     stored: Draws | None = field(default=None, repr=False, compare=False)
+    drawn: Drawing | None = field(default=None, repr=False, compare=False)
 
     @property
     def parameters(self) -> pd.DataFrame:
@@ -56,7 +61,8 @@ class FittedModel(Shown, ABC):
 
     @property
     def log_likelihood(self) -> float:
-        """Maximised log likelihood, in the units of the customer base."""
+        """Log likelihood at the estimate, in the units of the customer base; where a penalty or a
+        prior held the fit back, `estimate.maximised` is what was maximised."""
         return self.estimate.log_likelihood
 
     @property
@@ -74,13 +80,19 @@ class FittedModel(Shown, ABC):
     ) -> Draws:
         """Draws of the parameters given the data; a loaded fit resamples those it was saved with.
 
-        Args: draws: how many; seed: of the sampler; prior: on the logs, wide and unit-free if None.
+        Args: draws: how many; seed: of the sampler; prior: on the logs; if None the one it was
+        fitted with, else wide and unit-free.
         """
+        if self.drawn is not None:
+            return self.drawn(draws, seed, prior)
         if self.objective is None:
             if prior is not None or self.stored is None:
                 raise OptionError("a loaded fit has no data for another prior: fit it again")
             return self.stored.resample(draws, seed)
-        return sample(self.objective, self.estimate, draws=draws, seed=seed, prior=prior)
+        objective: Objective = self.objective
+        if isinstance(self.objective, Penalised) and self.objective.prior is not None:
+            objective, prior = self.objective.likelihood, prior or self.objective.prior
+        return sample(objective, self.estimate, draws=draws, seed=seed, prior=prior)
 
     def interval(self, method: str = "wald", level: float = 0.9) -> pd.DataFrame:
         """Intervals of the parameters: "wald", "profile" (likelihood) or "posterior" (draws).

@@ -33,7 +33,9 @@ def intervals(
     if method != "profile":
         raise OptionError(f"method {method!r} is not one of {', '.join(METHODS)}")
     if objective is None:
-        raise OptionError("a loaded fit has no data for a profile: fit it again")
+        raise OptionError(
+            "this fit holds no data for a profile (it was loaded, or is of one kind): fit again"
+        )
     names = estimate.space.names
     found = [profile(objective, estimate, name, level=level) for name in names]
     ends = {"lower": [curve.lower for curve in found], "upper": [curve.upper for curve in found]}

@@ -58,8 +58,15 @@ class NormalPrior:
     def placed(self, view: RealScale) -> tuple[Floats, Floats]:
         """Mean and standard deviation (k,) in real coordinates."""
         scales, parameters = view.scales, view.objective.space.parameters
-        mean = np.broadcast_to(np.asarray(self.mean, dtype=np.float64), scales.shape).copy()
-        sd = np.broadcast_to(np.asarray(self.sd, dtype=np.float64), scales.shape).copy()
+        names = ", ".join(view.objective.space.names)
+        try:
+            mean = np.broadcast_to(np.asarray(self.mean, dtype=np.float64), scales.shape).copy()
+            sd = np.broadcast_to(np.asarray(self.sd, dtype=np.float64), scales.shape).copy()
+        except ValueError:
+            raise OptionError(
+                f"a prior has one mean and sd, or one for each of the {scales.size} parameters: "
+                f"{names}"
+            ) from None
         if not self.unit_free:
             positive = np.array([item.support is Support.POSITIVE for item in parameters])
             number = np.array([item.support is Support.REAL for item in parameters])

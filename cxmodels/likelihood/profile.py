@@ -54,7 +54,7 @@ def profile(
     """
     if points < 3:
         raise OptionError(f"a curve needs at least 3 points, got {points}")
-    line = _Line(RealScale(objective), estimate.space.index(name), estimate.log_likelihood)
+    line = _Line(RealScale(objective), estimate.space.index(name), estimate.maximised)
     origin, cut = estimate.real, loss_at(level)
     step = _first_step(estimate, line.place, cut)
     low, high = (line.end(origin, sign * step, cut) for sign in (-1.0, 1.0))

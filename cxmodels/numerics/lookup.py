@@ -21,11 +21,9 @@ def of_distinct(formula: Callable[[Floats], Floats], values: Number) -> Floats:
     given = np.asarray(values, dtype=np.float64)
     if given.ndim != 1 or given.size < WORTH_IT:
         return formula(given)
+    if formula(given[:1]).shape[-1] != 1:  # customers have parameters of their own
+        return formula(given)
     distinct, place = np.unique(given, return_inverse=True)
     if 4 * distinct.size > given.size:
         return formula(given)
-    try:
-        found = formula(distinct)
-    except ValueError:  # an argument of the formula differs along the last axis: shapes clash
-        return formula(given)
-    return found.take(place, axis=-1) if found.shape[-1] == distinct.size else formula(given)
+    return formula(distinct).take(place, axis=-1)

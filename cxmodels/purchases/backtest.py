@@ -73,7 +73,7 @@ class Holdout:
         fit, seen = fit.on(base)
         family, t = fit.family, np.float64(base.holdout_T)
         groups = AliveGroups.of(family, seen)
-        count = default_draws(4 * seen.T.size) if draws is None else draws
+        count = default_draws(4 * seen.T.size, groups.x.size) if draws is None else draws
         sample = fit.posterior(count, seed=seed).values
         theta = np.concatenate([fit.theta[None], sample])
         expected = p_alive(family, theta, seen)

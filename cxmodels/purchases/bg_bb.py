@@ -22,10 +22,13 @@ from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.partial_sums import log_partial_sum, log_rising
 from cxmodels.numerics.transforms import Parameter, Space
+from cxmodels.purchases.asked import Asked
 from cxmodels.purchases.bg_bb_likelihood import log_alive, log_likelihood, rows, starts, whole
-from cxmodels.purchases.family import PurchaseFamily, Purchases
+from cxmodels.purchases.family import Purchases
 from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.likelihood import HistoriesObjective
+from cxmodels.purchases.moving import Moved, Share
 from cxmodels.purchases.opportunities import ask_for_opportunities
 
 SPACE = Space(
@@ -169,7 +172,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class BGBB(PurchaseFamily):
+class BGBB(FittableFamily):
     """BG/BB model of opportunities taken and missed (Fader, Hardie and Shang 2010).
 
     The base counts opportunities: recency and T are whole numbers. Of a log, the same word for
@@ -189,14 +192,17 @@ class BGBB(PurchaseFamily):
     source: str = field(default="Fader, Hardie and Shang (2010), Marketing Science", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
     discrete: bool = field(default=True, init=False, repr=False)
+    purchase_moved: Moved | None = field(
+        default=Share(("alpha", "beta"), "odds of a purchase at an opportunity"),
+        init=False,
+        repr=False,
+    )
+    dropout_moved: Moved | None = field(default=Share(("gamma", "delta")), init=False, repr=False)
 
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended.
-
-        Errors: DataError where recency or T are no whole numbers of opportunities.
-        """
+    def fit_as_asked(self, base: CustomerBase, asked: Asked) -> FittedPurchases:
+        """The fit; DataError where recency or T are no whole numbers of opportunities."""
         ask_for_opportunities(base)
-        return fit_purchases(self, base)
+        return fit_purchases(self, base, asked)
 
     def objective(self, profiles: Profiles) -> HistoriesObjective:
         return HistoriesObjective.of(self, profiles, starts)

@@ -26,11 +26,14 @@ from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.stages import Sought, stage_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases import bg_cnbd_likelihood, bg_nbd, mbg_nbd
+from cxmodels.purchases.asked import Asked
 from cxmodels.purchases.bg_cnbd_likelihood import Shape, log_no_purchase
 from cxmodels.purchases.bg_nbd import log_at_least, split
 from cxmodels.purchases.family import PurchaseFamily, Purchases, Survivors
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.likelihood import HistoriesObjective
+from cxmodels.purchases.moving import Moved, Rate, Share
 from cxmodels.purchases.regular import MOST_STAGES, fit_regular
 
 RATE = Parameter(
@@ -99,7 +102,7 @@ def p_alive(shape: Shape, theta: Floats, x: Number, t_x: Number, T: Number) -> F
     x = np.asarray(x, dtype=np.float64)
     c = x + shape.first
     silent = log_no_purchase(shape.k, r + shape.k * x, alpha + t_x, np.subtract(T, t_x))
-    log_odds = np.log(a) - np.log(b + np.maximum(c, 1.0) - 1.0)
+    log_odds = np.log(a) - np.log(b + (np.maximum(c, 1.0) - 1.0))
     return np.where(c > 0, scipy.special.expit(silent - log_odds), 1.0)
 
 
@@ -264,7 +267,7 @@ def _of_shape(
     return method
 
 
-class ErlangFamily(PurchaseFamily):
+class ErlangFamily(FittableFamily):
     """What BG/CNBD-k and MBG/CNBD-k share; they differ in the chances to leave at the start."""
 
     k: int | None
@@ -335,13 +338,15 @@ class BGCNBD(ErlangFamily):
     one_time_buyers_alive: bool = field(default=True, init=False, repr=False)
     stages: int = field(default=1, init=False, repr=False)
     survivors: Survivors = field(default=ByStage(Shape(1, 0)), init=False, repr=False)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(default=Share(("a", "b")), init=False, repr=False)
 
     def __post_init__(self) -> None:
         _prepare(self)
 
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base, k included where it is None."""
-        return fit_regular(BGCNBD, self.k, base)
+    def fit_as_asked(self, base: CustomerBase, asked: Asked) -> FittedPurchases:
+        """The fit, with k included where it is None."""
+        return fit_regular(BGCNBD, self.k, base, asked)
 
 
 @dataclass(frozen=True)
@@ -361,10 +366,12 @@ class MBGCNBD(ErlangFamily):
     first: int = field(default=1, init=False, repr=False)
     stages: int = field(default=1, init=False, repr=False)
     survivors: Survivors = field(default=ByStage(Shape(1, 1)), init=False, repr=False)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(default=Share(("a", "b")), init=False, repr=False)
 
     def __post_init__(self) -> None:
         _prepare(self)
 
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base, k included where it is None."""
-        return fit_regular(MBGCNBD, self.k, base)
+    def fit_as_asked(self, base: CustomerBase, asked: Asked) -> FittedPurchases:
+        """The fit, with k included where it is None."""
+        return fit_regular(MBGCNBD, self.k, base, asked)

@@ -80,7 +80,7 @@ def log_likelihood(shape: Shape, theta: Floats, x: Number, t_x: Number, T: Numbe
     value = value - r * np.log1p(t_x / alpha) - more * np.log(early)
     value = value + scipy.special.betaln(a, b + c) - scipy.special.betaln(a, b)
     silent = log_no_purchase(shape.k, s, early, T - t_x)
-    odds = np.log(a) - np.log(b + np.maximum(c, 1.0) - 1.0)
+    odds = np.log(a) - np.log(b + (np.maximum(c, 1.0) - 1.0))
     return np.asarray(value + np.where(c > 0, np.logaddexp(silent, odds), silent))
 
 
@@ -93,7 +93,7 @@ def rows(shape: Shape, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowD
     r, alpha, a, b = np.broadcast_to(theta, (x.size, 4)).T
     digamma, trigamma = scipy.special.digamma, partial(scipy.special.polygamma, 1)
     c, s, early = x + shape.first, r + shape.k * x, alpha + t_x
-    none, stay = np.zeros_like(x), 1.0 / (b + np.maximum(c, 1.0) - 1.0)
+    none, stay = np.zeros_like(x), 1.0 / (b + (np.maximum(c, 1.0) - 1.0))
     silent, curvature = _silent(shape.k, s, early, T - t_x)
     odds = np.stack([none, none, 1.0 / a, -stay])
     log_odds = np.log(a) + np.log(stay)

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
-from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.special import log_beta_power_integral, log_beta_power_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective, log_likelihood, rows
-from cxmodels.purchases.family import PurchaseFamily, Purchases
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.family import Purchases
+from cxmodels.purchases.fitting import FittableFamily
+from cxmodels.purchases.moving import Moved, Rate, Share
 
 SPACE = Space(
     (
@@ -167,7 +168,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class BGNBD(PurchaseFamily):
+class BGNBD(FittableFamily):
     """BG/NBD model of repeat purchases (Fader, Hardie and Lee 2005).
 
     >>> import cxmodels as cx
@@ -184,10 +185,8 @@ class BGNBD(PurchaseFamily):
     source: str = field(default="Fader, Hardie and Lee (2005), Marketing Science", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
     one_time_buyers_alive: bool = field(default=True, init=False, repr=False)
-
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended."""
-        return fit_purchases(self, base)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(default=Share(("a", "b")), init=False, repr=False)
 
     def objective(self, profiles: Profiles) -> BGNBDObjective:
         return BGNBDObjective.from_profiles(SPACE, profiles)

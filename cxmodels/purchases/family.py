@@ -21,6 +21,7 @@ from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.likelihood.objective import Objective
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.transforms import Space
+from cxmodels.purchases.moving import Moved
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class PurchaseFamily(ABC):
     remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
     stages: int = 1  # a purchase is every so many-th event of a customer's Poisson process
     survivors: Survivors = ByCount()
+    purchase_moved: Moved | None = None  # how covariates move buying; None where they cannot
+    dropout_moved: Moved | None = None  # how they move leaving; None where nobody leaves
 
     @abstractmethod
     def objective(self, profiles: Profiles) -> Objective:

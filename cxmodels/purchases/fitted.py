@@ -13,8 +13,15 @@ from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.fit import maximise
 from cxmodels.likelihood.fitted import FittedModel
+from cxmodels.likelihood.objective import Objective
+from cxmodels.likelihood.penalised import Penalised, held_back, maximise_penalised
 from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.asked import ALIKE, Asked
+from cxmodels.purchases.covariate_likelihood import CovariatesObjective
+from cxmodels.purchases.covariates import WithCovariates
+from cxmodels.purchases.design import Design, design_of
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
+from cxmodels.purchases.kinds import CovariateEffects, design_in, effects_of, kind_of, one_kind
 from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
 from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
@@ -27,13 +34,14 @@ class FittedPurchases(FittedModel):
     """What a purchase model found. `rows`: customers used; times are in `unit`.
 
     end: last day of the base it was fitted to, from which horizons run; None where unknown.
-    remarks: what the fit itself has to say, in sentences.
+    plain_log_likelihood: of the same family without covariates; remarks: said first in `notes`.
     """
 
     family: PurchaseFamily
     unit: TimeUnit
     repeaters: int
     end: date | None = None
+    plain_log_likelihood: float | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -41,12 +49,14 @@ class FittedPurchases(FittedModel):
         """What a reader of the numbers has to know, in sentences."""
         if self.family.discrete:
             return (
+                *self.remarks,
                 f"{self.family.name} counts opportunities, one a {self.unit.value}: a horizon that "
                 "ends between two of them counts those before its end.",
             )
         once = self.rows - self.repeaters
         if self.family.nobody_leaves:
             return (
+                *self.remarks,
                 f"{self.family.name} lets nobody leave: P(alive) is 1 for all {self.rows:,} "
                 "customers, and purchases go on at their past rate for ever. It is a yardstick; "
                 "where some customers have left, its forecasts and values are too high.",
@@ -61,14 +71,18 @@ class FittedPurchases(FittedModel):
         )
 
     def facts(self) -> dict[str, Any]:
-        """Kind, family with its choices, unit, repeaters, end and remarks."""
+        """Kind, family with its choices, the design of its covariates, unit, repeaters, end."""
+        design, family = design_in(self.family), self.family
+        plain = family.plain if isinstance(family, WithCovariates) else family
         return {
             "kind": "purchases",
-            "family": type(self.family).__name__,
+            "family": type(plain).__name__,
+            "design": None if design is None else design.to_json(),
+            "plain_log_likelihood": self.plain_log_likelihood,
             "unit": self.unit.value,
             "repeaters": self.repeaters,
             "end": None if self.end is None else self.end.isoformat(),
-            "choices": choices(self.family),
+            "choices": choices(plain),
             "remarks": list(self.remarks),
         }
 
@@ -102,6 +116,7 @@ class FittedPurchases(FittedModel):
 
         Returns: one row, columns as in `predict` without customer_id and p_alive.
         """
+        one_kind(self.family)
         theta = self.posterior(draws, seed=seed).values
         return new_customer_table(self, theta, t=self.length(horizon), level=level, seed=seed)
 
@@ -112,6 +127,7 @@ class FittedPurchases(FittedModel):
         the first purchase the window opens, at once if None.
         Returns: (j,) probabilities.
         """
+        one_kind(self.family)
         counts = np.atleast_1d(np.asarray(n, dtype=np.int64))
         opens = 0.0 if start is None else self.length(start)
         if opens == 0.0:
@@ -137,7 +153,21 @@ class FittedPurchases(FittedModel):
 
         Returns: customer_id, time (0 for the first purchase), simulated (always True).
         """
+        one_kind(self.family)
         return simulated_log(self.family, self.theta, customers, T=T, seed=seed)
+
+    def at(self, **covariates: object) -> "FittedPurchases":
+        """The fit for customers of one kind, as in fit.at(channel="web", satisfaction=8).
+
+        A fit without covariates whose parameters and draws are those of that kind: what a new
+        customer of it does, pmf, simulate, maps and values can be asked of it.
+        """
+        return kind_of(self, covariates)
+
+    @property
+    def covariates(self) -> CovariateEffects:
+        """What covariates do: effects in per cent a unit, likelihood ratio against none."""
+        return effects_of(self)
 
     def on(self, base: CustomerBase) -> "tuple[FittedPurchases, Profiles]":
         """The fit as it holds for the customers of `base`, and their distinct histories."""
@@ -181,6 +211,7 @@ def choices(family: PurchaseFamily) -> dict[str, int]:
 def fit_purchases(
     family: PurchaseFamily,
     base: CustomerBase,
+    asked: Asked = ALIKE,
     *,
     constant: float = 0.0,
     remarks: tuple[str, ...] = (),
@@ -193,18 +224,60 @@ def fit_purchases(
     seen = base.profiles
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
-    objective = family.objective(seen)
-    if constant:
-        objective = replace(cast(Any, objective), constant=constant)
+    design = design_of(base, asked.formulas, asked.equal)
+    model = family if design is None else WithCovariates.of(family, design)
+    objective, plain = _plus(family.objective(seen), constant), None
+    if isinstance(model, WithCovariates):
+        alike = maximise(objective, model=family.name)
+        objective = _plus(_varied(model, base, alike.theta), constant)
+        plain = alike.log_likelihood
+    objective = held_back(objective, family.space.size, asked.penalty, asked.prior)
+    if isinstance(objective, Penalised):
+        estimate = maximise_penalised(objective, model=model.name)
+    else:
+        estimate = maximise(objective, model=model.name)
     return FittedPurchases(
-        family=family,
-        estimate=maximise(objective, model=family.name),
+        family=model,
+        estimate=estimate,
         unit=base.unit,
         repeaters=repeaters,
         end=base.end,
-        remarks=remarks,
         objective=objective,
+        plain_log_likelihood=plain,
+        remarks=(*_remarks(design, asked), *remarks),
     )
+
+
+def _varied(model: WithCovariates, base: CustomerBase, theta: Floats) -> Objective:
+    """The likelihood of customers who differ, searched from where they are alike."""
+    link, seen = model.link.on(base)
+    return CovariatesObjective.of(replace(model, link=link), seen, theta)
+
+
+def _plus(objective: Objective, constant: float) -> Objective:
+    """The same with a constant added to the log likelihood."""
+    return replace(cast(Any, objective), constant=constant) if constant else objective
+
+
+def _remarks(design: Design | None, asked: Asked) -> tuple[str, ...]:
+    said = []
+    if design is not None:
+        said.append(
+            "The family's own parameters are those of a customer at the mean of every covariate "
+            "column over the customers it was fitted to."
+        )
+    if asked.penalty:
+        said.append(
+            f"Coefficients are held towards 0 by a penalty of {asked.penalty:g} on their squares "
+            "per standard deviation: the fit maximises the penalised log likelihood, its intervals "
+            "are too, and AIC and BIC are not offered."
+        )
+    if asked.prior is not None:
+        said.append(
+            "MAP: estimates are the mode of the posterior under the given prior, not the maximum "
+            "of the likelihood; draws use the same prior."
+        )
+    return tuple(said)
 
 
 def _ask_for_repeaters(customers: int, repeaters: int, time_passed: bool) -> None:
@@ -237,12 +310,16 @@ def _ask_for_repeaters(customers: int, repeaters: int, time_passed: bool) -> Non
 
 def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedPurchases:
     """The fit that `save` wrote, without its data."""
+    design = stored.get("design")
+    if design is not None:
+        family = WithCovariates.of(family, Design.from_json(design))
     return FittedPurchases(
         family=family,
         estimate=Estimate.from_json(stored["estimate"]),
         unit=TimeUnit.parse(stored["unit"]),
         repeaters=int(stored["repeaters"]),
         end=None if stored["end"] is None else date.fromisoformat(stored["end"]),
-        remarks=tuple(stored.get("remarks", ())),
         stored=Draws.from_json(stored["draws"]),
+        plain_log_likelihood=stored.get("plain_log_likelihood"),
+        remarks=tuple(stored.get("remarks", ())),
     )

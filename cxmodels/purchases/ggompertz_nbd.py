@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases import departure_counts, pareto_nbd, until_departure
-from cxmodels.purchases.family import PurchaseFamily, Purchases, RowDerivatives
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.family import Purchases, RowDerivatives
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.lifetime_laws import GammaGompertz
 from cxmodels.purchases.likelihood import HistoriesObjective
+from cxmodels.purchases.moving import Moved, Rate
 from cxmodels.purchases.nbd import BUYING
 
 IS_PARETO = "the risk of leaving does not grow with age, which is Pareto/NBD"
@@ -134,7 +135,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class GGompertzNBD(PurchaseFamily):
+class GGompertzNBD(FittableFamily):
     """Gamma-Gompertz/NBD model of repeat purchases (Bemmaor and Glady 2012).
 
     >>> theta = np.array([0.55, 10.6, 0.02, 0.6, 0.3])
@@ -145,10 +146,10 @@ class GGompertzNBD(PurchaseFamily):
     name: str = field(default="Gamma-Gompertz/NBD", init=False)
     source: str = field(default="Bemmaor and Glady (2012), Management Science", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
-
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended."""
-        return fit_purchases(self, base)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(
+        default=Rate(("beta",), "risk of leaving at every age"), init=False, repr=False
+    )
 
     def objective(self, profiles: Profiles) -> HistoriesObjective:
         return HistoriesObjective.of(self, profiles, starts)

@@ -77,13 +77,13 @@ class HistoriesObjective:
 
         if len(flat) > 1 and len(flat) * x.size > CELLS:  # draws are shared among the threads
             rows = [slice(start, start + CELLS) for start in range(0, x.size, CELLS)]
-            parts = _threaded(
+            parts = threaded(
                 lambda draws: np.sum([of(draws, part) for part in rows], axis=0),
                 len(flat),
                 max(1, CELLS // x.size),
             )
             return (self.constant + np.concatenate(parts)).reshape(theta.shape[:-1])
-        found = _threaded(lambda part: of(slice(None), part), x.size, max(256, CELLS // len(flat)))
+        found = threaded(lambda part: of(slice(None), part), x.size, max(256, CELLS // len(flat)))
         return np.asarray(self.constant + np.sum(found, axis=0)).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
@@ -95,7 +95,7 @@ class HistoriesObjective:
             found = self.family.rows(theta, x, seen.recency[part], seen.T[part])
             return float(found.value @ w), found.gradient @ w, found.hessian @ w
 
-        parts = _threaded(work, seen.T.size, CELLS // 8)
+        parts = threaded(work, seen.T.size, CELLS // 8)
         value, gradient, hessian = (sum(items) for items in zip(*parts, strict=True))
         return Derivatives(self.constant + value, gradient, hessian)
 
@@ -103,7 +103,7 @@ class HistoriesObjective:
 Result = TypeVar("Result")
 
 
-def _threaded(work: Callable[[slice], Result], size: int, step: int) -> list[Result]:
+def threaded(work: Callable[[slice], Result], size: int, step: int) -> list[Result]:
     """`work` on slices of `size` items, shared by two threads where there are several."""
     slices = [slice(start, start + step) for start in range(0, size, step)]
     if len(slices) == 1:

@@ -8,6 +8,7 @@ from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Bools, Floats
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import one_kind
 
 STEPS = 40  # grid points along recency
 
@@ -39,6 +40,7 @@ def recency_frequency_map(
     """
     if not (isinstance(T, int | float) and T > 0 and isinstance(most, int) and most >= 1):
         raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
+    one_kind(fit.family)
     recency = recencies(fit.family, T)
     x, t_x = np.meshgrid(np.arange(1.0, most + 1), recency, indexing="ij")
     possible = is_possible(fit.family, x, t_x)

@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
-from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.transforms import Space
 from cxmodels.purchases import bg_nbd, bg_nbd_likelihood
 from cxmodels.purchases.bg_nbd import split
 from cxmodels.purchases.bg_nbd_likelihood import BGNBDObjective
-from cxmodels.purchases.family import PurchaseFamily, Purchases, RowDerivatives
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.family import Purchases, RowDerivatives
+from cxmodels.purchases.fitting import FittableFamily
+from cxmodels.purchases.moving import Moved, Rate, Share
 
 FIRST = 1  # chances to leave right after the first purchase
 SPACE = Space(
@@ -137,7 +138,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class MBGNBD(PurchaseFamily):
+class MBGNBD(FittableFamily):
     """MBG/NBD model: BG/NBD whose customers may leave after the first purchase already.
 
     >>> import cxmodels as cx
@@ -153,10 +154,8 @@ class MBGNBD(PurchaseFamily):
     name: str = field(default="MBG/NBD", init=False)
     source: str = field(default="Batislam, Denizel and Filiztekin (2007), IJRM", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
-
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended."""
-        return fit_purchases(self, base)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(default=Share(("a", "b")), init=False, repr=False)
 
     def objective(self, profiles: Profiles) -> BGNBDObjective:
         return BGNBDObjective.from_profiles(SPACE, profiles, FIRST)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
-from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases.departure_counts import log_negative_binomial
-from cxmodels.purchases.family import PurchaseFamily, Purchases, RowDerivatives
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.family import Purchases, RowDerivatives
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.likelihood import HistoriesObjective
+from cxmodels.purchases.moving import Moved, Rate
 from cxmodels.purchases.until_departure import by_count, spread_evenly
 
 BUYING = (
@@ -131,7 +132,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class NBD(PurchaseFamily):
+class NBD(FittableFamily):
     """NBD model of repeat purchases, in which nobody leaves (Ehrenberg 1959).
 
     >>> import cxmodels as cx
@@ -150,10 +151,7 @@ class NBD(PurchaseFamily):
     source: str = field(default="Ehrenberg (1959), Applied Statistics", init=False)
     space: Space = field(default=SPACE, init=False, repr=False)
     nobody_leaves: bool = field(default=True, init=False, repr=False)
-
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended."""
-        return fit_purchases(self, base)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
 
     def objective(self, profiles: Profiles) -> HistoriesObjective:
         return HistoriesObjective.of(self, profiles, starts)

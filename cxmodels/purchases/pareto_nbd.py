@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
-from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases import departure_counts, until_departure
-from cxmodels.purchases.family import PurchaseFamily, Purchases, RowDerivatives
-from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
+from cxmodels.purchases.family import Purchases, RowDerivatives
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.lifetime_laws import Pareto
 from cxmodels.purchases.likelihood import HistoriesObjective
+from cxmodels.purchases.moving import Moved, Rate
 from cxmodels.purchases.nbd import BUYING, buying_starts
 
 SPACE = Space(
@@ -121,7 +122,7 @@ def simulate(theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
 
 
 @dataclass(frozen=True)
-class ParetoNBD(PurchaseFamily):
+class ParetoNBD(FittableFamily):
     """Pareto/NBD model of repeat purchases (Schmittlein, Morrison and Colombo 1987).
 
     >>> import cxmodels as cx
@@ -139,10 +140,10 @@ class ParetoNBD(PurchaseFamily):
         default="Schmittlein, Morrison and Colombo (1987), Management Science", init=False
     )
     space: Space = field(default=SPACE, init=False, repr=False)
-
-    def fit(self, base: CustomerBase) -> FittedPurchases:
-        """Maximum likelihood fit to a customer base; `status` says in a sentence how it ended."""
-        return fit_purchases(self, base)
+    purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
+    dropout_moved: Moved | None = field(
+        default=Rate(("beta",), "mean drop-out rate"), init=False, repr=False
+    )
 
     def objective(self, profiles: Profiles) -> HistoriesObjective:
         return HistoriesObjective.of(self, profiles, starts)

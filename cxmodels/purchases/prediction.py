@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from cxmodels.purchases.fitted import FittedPurchases
 
 MOST_CELLS = 100_000_000  # draws times distinct customers: bounds the work on very large bases
+MOST_STATES = 10_000_000  # draws times distinct states of living customers: each costs an integral
 DRAWS = (200, 1000)  # least and most draws by default
 
 
-def default_draws(profiles: int) -> int:
-    """As many posterior draws as keep the work bounded, between 200 and 1,000."""
-    return int(np.clip(MOST_CELLS // max(1, profiles), *DRAWS))
+def default_draws(profiles: int, states: int = 0) -> int:
+    """As many posterior draws as keep the work bounded, between 200 and 1,000.
+
+    states: distinct states of living customers, nearly one each where covariates are numbers.
+    """
+    affordable = min(MOST_CELLS // max(1, profiles), MOST_STATES // max(1, states))
+    return int(np.clip(affordable, *DRAWS))
 
 
 def prediction_table(
@@ -36,7 +41,8 @@ def prediction_table(
     check_level(level)
     fit, seen = fit.on(base)
     family, theta = fit.family, fit.theta
-    count = default_draws(seen.T.size) if draws is None else draws
+    states = AliveGroups.of(family, seen).x.size
+    count = default_draws(seen.T.size, states) if draws is None else draws
     sample = fit.posterior(count, seed=seed).values
     columns = at_the_estimate(family, theta, seen, t)
     ends = _quantiles(family, sample, seen, t, level, seed)
@@ -71,14 +77,18 @@ def _quantiles(
     family: PurchaseFamily, sample: Floats, seen: Profiles, t: float, level: float, seed: int
 ) -> Floats:
     """(4, profiles): interval of the expectation, then of the count."""
-    groups = AliveGroups.of(family, seen)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    if_alive = family.expected_purchases(groups.alive(family, sample), np.float64(t))
     ends = np.empty((4, seen.T.size))
     rng = np.random.default_rng(seed)
-    for part, counts in future_counts(family, sample, seen, t, rng):
+    parts = AliveGroups.of(family, seen).parts(len(sample))
+    of: Floats | None = None
+    futures = future_counts(family, sample, seen, t, rng)
+    for (part, near), (_, counts) in zip(parts, futures, strict=True):
+        if of is not near.x:
+            of = near.x
+            if_alive = family.expected_purchases(near.alive(family, sample), np.float64(t))
         expected = p_alive(family, sample, seen, part)
-        expected *= if_alive[:, groups.group[part]]
+        expected *= if_alive[:, near.group]
         ends[:2, part] = np.quantile(expected, tails, axis=0)
         ends[2:, part] = np.quantile(counts, tails, axis=0, method="inverted_cdf")
     return ends

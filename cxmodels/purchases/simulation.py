@@ -1,7 +1,7 @@
 """Simulated purchases: of new customers, and of present ones given what they did so far."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.family import PurchaseFamily
 
 CELLS = 4_000_000  # draws times profiles held at once: 32 MB an array
+MOST_FUTURES = 20_000_000  # draws times groups held at once: beyond, slice by slice
 
 
 def simulated_log(
@@ -55,6 +56,23 @@ class AliveGroups:
         x, T, kind = seen.frequency[first].astype(np.float64), seen.T[first], seen.kind[first]
         return cls(x, seen.recency[first], T, kind, key)
 
+    def parts(self, draws: int) -> Iterator[tuple[slice, "AliveGroups"]]:
+        """Slices of the profiles with the groups they belong to, and the place of each in them.
+
+        All groups every time (the same array x) where they are few; those of the slice where
+        customers have parameters of their own and there are nearly as many groups as customers.
+        """
+        step = max(1, CELLS // draws)
+        few = self.x.size * draws <= MOST_FUTURES
+        for start in range(0, self.group.size, step):
+            part = slice(start, start + step)
+            if few:
+                yield part, replace(self, group=self.group[part])
+                continue
+            found, place = np.unique(self.group[part], return_inverse=True)
+            x, t_x, T = (value[found] for value in (self.x, self.t_x, self.T))
+            yield part, AliveGroups(x, t_x, T, self.kind[found], place)
+
     def alive(self, family: PurchaseFamily, theta: Floats) -> Floats:
         """(..., g, k): parameters of each group's customers, alive now, under theta (..., K)."""
         return family.alive(family.link.rows(theta, self.kind), self.x, self.t_x, self.T)
@@ -76,14 +94,12 @@ def future_counts(
     theta: (d, k). Yields slices of the profiles with counts (d, profiles of the slice); profiles
     of one group share the draws of what they would do if alive.
     """
-    groups = AliveGroups.of(family, seen)
-    updated = groups.alive(family, theta)
-    shape = updated.shape[:2]
-    counts = family.simulate_counts(updated.reshape(-1, updated.shape[-1]), np.float64(t), rng)
-    if_alive = counts.reshape(shape)
-    step = max(1, CELLS // len(theta))
-    for start in range(0, seen.T.size, step):
-        part = slice(start, start + step)
+    of: Floats | None = None
+    for part, near in AliveGroups.of(family, seen).parts(len(theta)):
+        if of is not near.x:
+            of, updated = near.x, near.alive(family, theta)
+            flat = updated.reshape(-1, updated.shape[-1])
+            if_alive = family.simulate_counts(flat, np.float64(t), rng).reshape(updated.shape[:2])
         chance = p_alive(family, theta, seen, part)
         still = rng.random(chance.shape) < chance
-        yield part, np.where(still, if_alive[:, groups.group[part]], 0)
+        yield part, np.where(still, if_alive[:, near.group], 0)

@@ -6,11 +6,14 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import elapsed
 from cxmodels.errors import OptionError
-from cxmodels.numerics.arrays import Floats
+from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import Mix
 from cxmodels.results.estimate import check_level
 
 PATHS = 20_000  # simulated customers behind the variance of behaviour
+EXACT, SAMPLED = 5_000, 1_000  # most groups of customers at the estimate, and under each draw
+PAIRS = 15_000  # most kinds times ages worked out under each draw
 
 
 def tracking(
@@ -27,15 +30,12 @@ def tracking(
     table, end = base.tracking, base.end
     if end is None or table is None or table.empty:
         raise OptionError("tracking needs a base made from a log: a summary has no dates")
-    T, place = np.unique(base.profiles.T, return_inverse=True)
-    size = np.bincount(place, weights=base.profiles.weight).astype(np.float64)
+    fit, seen = fit.on(base)
+    mix = Mix.of(seen).few(EXACT)
     ahead = np.array([elapsed(end, day.date(), base.unit) for day in table["period_end"]])
-    age = np.maximum(T[:, None] + ahead, 0.0)  # (distinct T, periods)
-    if fit.family.discrete:  # opportunities completed by the end of each period
-        age = np.floor(age + 1e-9)
     sample = fit.posterior(draws, seed=seed).values
-    curves = _expected_totals(fit, np.concatenate([fit.theta[None], sample]), age, size)
-    spread, steps = _behaviour_variance(fit, age, size, seed)
+    curves = _curves(fit, np.concatenate([fit.theta[None], sample]), mix, ahead)
+    spread, steps = _behaviour_variance(fit, mix, ahead, seed)
     rng = np.random.default_rng(seed)
     result = table[["period", "period_end", "part"]].copy()
     actual = table["repeat_purchases"].to_numpy(dtype=np.float64)
@@ -51,31 +51,68 @@ def tracking(
     return result
 
 
-def _expected_totals(fit: FittedPurchases, theta: Floats, age: Floats, size: Floats) -> Floats:
+def _curves(fit: FittedPurchases, theta: Floats, mix: Mix, ahead: Floats) -> Floats:
+    """(draws, periods): expected purchases by the end of each period, the estimate's first.
+
+    Where customers have too many kinds, draws are worked out for some who stand for all, and
+    brought to the level of all by what both give at the estimate.
+    """
+    exact = _expected_totals(fit, theta[:1], mix, ahead)
+    few = mix.few(max(1, PAIRS // ahead.size)) if _pairs(fit, mix, ahead)[0].size > PAIRS else mix
+    return _levelled(exact[0], _expected_totals(fit, theta, few, ahead))
+
+
+def _levelled(exact: Floats, found: Floats) -> Floats:
+    """Rows (d, ...) of which the first is brought to `exact`, and the others with it."""
+    ratio: Floats = np.divide(exact, found[0], out=np.ones_like(exact), where=found[0] > 0.0)
+    return found * ratio
+
+
+def _ages(fit: FittedPurchases, mix: Mix, ahead: Floats) -> Floats:
+    """(g, periods): ages at the end of each period; whole opportunities in discrete time."""
+    age = np.maximum(mix.T[:, None] + ahead, 0.0)
+    return np.floor(age + 1e-9) if fit.family.discrete else age
+
+
+def _pairs(fit: FittedPurchases, mix: Mix, ahead: Floats) -> tuple[Floats, Ints, Ints]:
+    """Distinct pairs (P,) of age and kind over all periods, and the place (g, periods) of each."""
+    ages, place = np.unique(_ages(fit, mix, ahead), return_inverse=True)
+    key = mix.kind[:, None] * ages.size + place.reshape(mix.T.size, -1)
+    found, place = np.unique(key, return_inverse=True)
+    return ages[found % ages.size], found // ages.size, place.reshape(key.shape)
+
+
+def _expected_totals(fit: FittedPurchases, theta: Floats, mix: Mix, ahead: Floats) -> Floats:
     """(draws, periods): expected purchases of all customers by the end of each period."""
-    distinct, place = np.unique(age, return_inverse=True)
-    expected = fit.family.expected_purchases(theta[:, None, :], distinct)
-    return np.stack([size @ row[place.reshape(age.shape)] for row in expected])
+    age, kind, place = _pairs(fit, mix, ahead)
+    expected = fit.family.expected_purchases(fit.family.link.rows(theta, kind), age)
+    return np.stack([mix.size @ row[place] for row in expected])
 
 
 def _behaviour_variance(
-    fit: FittedPurchases, age: Floats, size: Floats, seed: int
+    fit: FittedPurchases, mix: Mix, ahead: Floats, seed: int
 ) -> tuple[Floats, Floats]:
     """Variance of the total at the end of each period and within it, given the parameters.
 
-    Simulated for one customer on a grid of ages and summed over independent customers.
+    Simulated for a customer of a random kind on a grid of ages, less what the kinds' means vary,
+    and summed over independent customers.
     """
     rng = np.random.default_rng(seed)
-    theta = np.broadcast_to(fit.theta, (PATHS, fit.theta.size))
+    age, size = _ages(fit, mix, ahead), mix.size
+    own = fit.family.link.rows(fit.theta, mix.drawn(PATHS, rng))
+    own = np.broadcast_to(own, (PATHS, own.shape[-1]))
     grid = _grid(fit, max(float(age.max()), 1e-9))
-    paths = fit.family.simulate(theta, np.float64(grid[-1]), rng)
+    paths = fit.family.simulate(own, np.float64(grid[-1]), rng)
     bins = np.searchsorted(grid, paths.time) - 1
     by_bin = np.zeros((PATHS, grid.size - 1))
     np.add.at(by_bin, (paths.customer, np.clip(bins, 0, grid.size - 2)), 1.0)
+    means = fit.family.expected_purchases(own[: PATHS // 20, None, :], grid)
+    by_kind = np.diff(means, axis=1).var(axis=0)
     total = np.concatenate([[0.0], by_bin.cumsum(axis=1).var(axis=0)])
+    total = np.maximum(total - means.var(axis=0), 0.5 * total)
     cumulative = size @ np.interp(age, grid, total)
     # within a period two customers' purchases hardly cluster: scale the bin's variance per time
-    rate = by_bin.var(axis=0) / np.diff(grid)
+    rate = np.maximum(by_bin.var(axis=0) - by_kind, 0.0) / np.diff(grid)
     middle = (grid[1:] + grid[:-1]) / 2
     width = np.diff(age, axis=1, prepend=0.0)
     steps = size @ (np.interp(age - width / 2, middle, rate) * width)
@@ -116,15 +153,12 @@ def frequency_table(
     """
     fit.check_base(base)
     check_level(level)
-    seen = base.profiles
-    T, place = np.unique(seen.T, return_inverse=True)
-    size = np.bincount(place, weights=seen.weight)
+    fit, seen = fit.on(base)
+    mix = Mix.of(seen).few(EXACT)
     sample = fit.posterior(draws, seed=seed).values
-    theta = np.concatenate([fit.theta[None], sample])[:, None, None, :]
-    pmf = np.exp(fit.family.log_pmf(theta, np.arange(most), T[:, None]))
-    pmf = np.concatenate([pmf, np.maximum(1.0 - pmf.sum(axis=2, keepdims=True), 0.0)], axis=2)
-    mean = np.einsum("t,dtn->dn", size, pmf)
-    variance = np.einsum("t,tn->n", size, pmf[0] * (1.0 - pmf[0]))
+    exact, variance = _frequencies(fit, fit.theta[None], mix, most)
+    found, _ = _frequencies(fit, np.concatenate([fit.theta[None], sample]), mix.few(SAMPLED), most)
+    mean = _levelled(exact[0], found)
     lower, upper = interval_of_total(mean[1:], variance, level, np.random.default_rng(seed))
     actual = np.bincount(np.minimum(seen.frequency, most), weights=seen.weight, minlength=most + 1)
     return pd.DataFrame(
@@ -136,6 +170,15 @@ def frequency_table(
             "upper": upper,
         }
     )
+
+
+def _frequencies(fit: FittedPurchases, theta: Floats, mix: Mix, most: int) -> tuple[Floats, Floats]:
+    """Expected customers (d, most + 1) by count, and the variance (most + 1,) under the first."""
+    own = fit.family.link.rows(theta, mix.kind)[:, :, None, :]
+    pmf = np.exp(fit.family.log_pmf(own, np.arange(most), mix.T[:, None]))
+    pmf = np.concatenate([pmf, np.maximum(1.0 - pmf.sum(axis=2, keepdims=True), 0.0)], axis=2)
+    variance = np.einsum("t,tn->n", mix.size, pmf[0] * (1.0 - pmf[0]))
+    return np.einsum("t,dtn->dn", mix.size, pmf), variance
 
 
 def frequency_labels(most: int) -> list[str]:

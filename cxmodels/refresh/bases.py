@@ -48,6 +48,7 @@ def base_of(config: Config, window: Window) -> CustomerBase:
         holdout_end=None if whole else base.holdout_end,
         collapse=base.collapse,
         duplicates=base.duplicates,
+        covariates=base.covariates,
         currency=config.value.currency,
     )
 

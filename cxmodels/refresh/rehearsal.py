@@ -26,13 +26,13 @@ def rehearsed(config: Config) -> Rehearsal:
     """
     plan, base = plan_of(config), base_of(config, Window.ALL)
     notes, facts = list(base.notes), dict(base.facts())
-    facts["model"] = _tried(base)
+    facts["model"] = _tried(config, base)
     facts["spend"] = f"Gamma-Gamma, {GammaGamma().fit(base).status}"
     if config.base.holdout_end is not None:
         early = base_of(config, Window.CALIBRATION)
         held = f"{round(early.holdout_T or 0.0, 1):g} {base.unit.value}s"
         facts["calibration"] = f"{early.customers:,} customers until {early.end}"
-        facts["model there"] = _tried(early)
+        facts["model there"] = _tried(config, early)
         facts["hold-out"] = f"{held} until {base.end}"
         notes += [f"calibration: {note}" for note in early.notes if note not in notes]
     state = "finished before" if plan.final.exists() else "new"
@@ -41,9 +41,9 @@ def rehearsed(config: Config) -> Rehearsal:
     return Rehearsal(_text(facts, notes), {**facts, "notes": notes})
 
 
-def _tried(base: CustomerBase) -> str:
+def _tried(config: Config, base: CustomerBase) -> str:
     """How the purchase model fares on a base."""
-    fit = BGNBD().fit(base)
+    fit = BGNBD().fit(base, **config.model.model_dump())
     return f"{fit.family.name}, {fit.status}"
 
 

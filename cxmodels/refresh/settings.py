@@ -157,6 +157,7 @@ class Base(Section):
     acquired_from: Day | None = None
     collapse: Literal["none", "hour", "day", "week", "month", "quarter", "year"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
+    covariates: list[Name] = []
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -171,6 +172,15 @@ class Base(Section):
             if later <= day:
                 raise ValueError(f"has {second} {later}, which is not after {first} {day}")
         return self
+
+
+class Model(Section):
+    """Which covariates move buying and leaving: formulas over columns kept by [base]."""
+
+    purchase: Name | None = None
+    dropout: Name | None = None
+    equal: list[Name] = []
+    penalty: float = Field(default=0.0, ge=0)
 
 
 class Value(Section):
@@ -216,6 +226,7 @@ class Config(Section):
     source: Source
     value: Value
     base: Base = Base()
+    model: Model = Model()
     run: Run = Field(default_factory=dict, validate_default=True)
     report: Report = Report()
 

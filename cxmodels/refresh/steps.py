@@ -13,6 +13,7 @@ from cxmodels.numerics.transforms import Dimension
 from cxmodels.purchases import backtest as against
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import usual
 from cxmodels.purchases.maps import recency_frequency_map
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.refresh.bases import Window, base_of, keep_base, kept_base, part_of
@@ -64,7 +65,7 @@ def check(config: Config, space: Workspace) -> str:
 def _fitted(config: Config, space: Workspace, window: Window) -> FittedPurchases:
     """Fit the purchase model of a window and keep it."""
     base = kept_base(space, window)
-    fit = BGNBD().fit(base)
+    fit = BGNBD().fit(base, **config.model.model_dump())
     _put_model(space, purchases_file(window), fit)
     return fit
 
@@ -181,7 +182,7 @@ def score(config: Config, space: Workspace) -> str:
     table = fit.predict(base, horizon=horizon, level=config.value.level, seed=config.run.seed)
     space.put_table("tables/predictions.parquet", table)
     oldest = float(base.table["T"].max())
-    grid = recency_frequency_map(fit, T=oldest, horizon=horizon)
+    grid = recency_frequency_map(usual(fit, base), T=oldest, horizon=horizon)
     space.put_table("tables/recency_frequency.parquet", grid)
     return f"{table['expected_purchases'].sum():,.0f} purchases expected over {Span.parse(horizon)}"
 
@@ -203,7 +204,7 @@ def value(config: Config, space: Workspace) -> str:
     space.put_table("tables/assumptions.parquet", found.assumptions.astype(str))
     space.put_json("tables/notes.json", _notes(base, fit, spend, found, space))
     curves = iso_value(
-        fit, spend, T=float(base.table["T"].max()), horizon=told.span,
+        usual(fit, base), spend, T=float(base.table["T"].max()), horizon=told.span,
         discount_rate=told.discount_rate, margin=told.margin, payment=told.payment,
     )  # fmt: skip
     space.put_table("tables/iso_value.parquet", curves)
@@ -238,6 +239,8 @@ def _notes(
     ]
     related = [str(text) for text in space.table("tables/independence.parquet")["sentence"]]
     every = [*statuses, *base.notes, *fit.notes, *spend.notes, *related, *found.notes]
+    if usual(fit, base) is not fit:
+        every.append(f"Maps: {usual(fit, base).notes[0]} It is the most usual one.")
     return list(dict.fromkeys(text.replace("..", ".") for text in every))
 
 

@@ -25,6 +25,15 @@ class Outcome(Enum):
     STOPPED = "the search stopped before a maximum was found"
 
 
+class Criterion(Enum):
+    """What an estimate makes as large as it can be."""
+
+    LIKELIHOOD = "maximum likelihood"
+    PENALISED = "maximum of the penalised likelihood"
+    POSTERIOR = "posterior mode (MAP)"
+    KIND = "parameters of one kind of customer, from a fit with covariates"
+
+
 @dataclass(frozen=True)
 class Status:
     """How the search ended, as a sentence that names the parameter and what it means."""
@@ -61,12 +70,13 @@ class Limit:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A maximum likelihood estimate.
+    """A maximum likelihood estimate, unless its criterion says otherwise.
 
     theta: (k,) natural values; information: (k, k) negative Hessian in real coordinates (logs of
     positive parameters against `scales`); rows: customers; free: (k,) whether the data determine
     the parameter inside its range. A parameter that is not free has no standard error; one that ran
-    to an edge has an entry in `limits`, from which its one-sided interval is read.
+    to an edge has an entry in `limits`, from which its one-sided interval is read. What was
+    maximised is log_likelihood less penalty.
     """
 
     model: str
@@ -79,6 +89,13 @@ class Estimate:
     status: Status
     free: Bools
     limits: tuple[Limit, ...] = ()
+    criterion: Criterion = Criterion.LIKELIHOOD
+    penalty: float = 0.0
+
+    @property
+    def maximised(self) -> float:
+        """The largest value that the search found: the log likelihood, less a penalty."""
+        return self.log_likelihood - self.penalty
 
     @property
     def real(self) -> Floats:
@@ -128,12 +145,20 @@ class Estimate:
     @property
     def aic(self) -> float:
         """Akaike's criterion, 2 k - 2 log likelihood: smaller is better."""
-        return 2.0 * self.space.size - 2.0 * self.log_likelihood
+        return 2.0 * self._counted() - 2.0 * self.log_likelihood
 
     @property
     def bic(self) -> float:
         """Schwarz's criterion, k log(rows) - 2 log likelihood: smaller is better."""
-        return float(self.space.size * np.log(self.rows) - 2.0 * self.log_likelihood)
+        return float(self._counted() * np.log(self.rows) - 2.0 * self.log_likelihood)
+
+    def _counted(self) -> int:
+        """Number of parameters, where AIC and BIC mean something."""
+        if self.criterion is not Criterion.LIKELIHOOD:
+            raise OptionError(
+                f"AIC and BIC compare maximum likelihood fits; this is the {self.criterion.value}"
+            )
+        return self.space.size
 
     def to_json(self) -> dict[str, Any]:
         """The estimate as plain types."""
@@ -149,6 +174,8 @@ class Estimate:
             "sentence": self.status.sentence,
             "free": self.free.tolist(),
             "limits": [_limit_to_json(limit) for limit in self.limits],
+            "criterion": self.criterion.name,
+            "penalty": self.penalty,
         }
 
     @classmethod
@@ -165,6 +192,8 @@ class Estimate:
             status=Status(Outcome[stored["outcome"]], stored["sentence"]),
             free=np.array(stored["free"], dtype=np.bool_),
             limits=tuple(_limit_from_json(item) for item in stored["limits"]),
+            criterion=Criterion[stored.get("criterion", Criterion.LIKELIHOOD.name)],
+            penalty=float(stored.get("penalty", 0.0)),
         )
 
 

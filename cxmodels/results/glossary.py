@@ -75,6 +75,13 @@ _ESTIMATES = (
     Column("upper", "upper end of the interval at the level asked for", MIXED),
     Column("draw", "number of a posterior draw, from 0", COUNT),
     Column("log_likelihood", "log of the likelihood, the others refitted", "log units"),
+    Column("process", "what a covariate moves: purchase, or dropout", TEXT),
+    Column("covariate", "column of a design, as in channel[web]", TEXT),
+    Column("effect_per_cent", "what one unit of the covariate adds to what it moves", "per cent"),
+    Column("moves", "what a covariate multiplies, in words", TEXT),
+    Column("statistic", "twice the gain of log likelihood", "log units"),
+    Column("degrees_of_freedom", "coefficients that the statistic tests", COUNT),
+    Column("p_value", "probability of as large a statistic by chance alone", SHARE),
     Column("below_maximum", "log likelihood lost against the best fit", "log units"),
 )
 _PREDICTIONS = (

@@ -3,7 +3,7 @@
 from html import escape
 
 from cxmodels.results.draws import FIGURES
-from cxmodels.results.estimate import Estimate
+from cxmodels.results.estimate import Criterion, Estimate
 
 
 class Shown:
@@ -23,4 +23,6 @@ class Shown:
 
 def _head(estimate: Estimate) -> str:
     height = f"log likelihood {estimate.log_likelihood:,.2f}"
+    if estimate.criterion is Criterion.PENALISED:
+        height += f", penalised {estimate.maximised:,.2f}"
     return f"{estimate.model}, {estimate.rows:,} customers, {height}; {estimate.status}"

@@ -10,6 +10,7 @@ import pandas as pd
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import one_kind
 from cxmodels.value import expectation, new_customer
 from cxmodels.value.discount import Payment
 from cxmodels.value.histories import Histories
@@ -42,6 +43,7 @@ def discounted_purchases(
         start=fit.end if base is None else base.end,
     )
     if base is None:
+        one_kind(fit.family)
         rate = np.array([curve.rate])
         repeat = new_customer.discounted_purchases(fit.family, fit.theta[None], curve, rate)
         return pd.DataFrame({"discounted_purchases": repeat})

@@ -6,6 +6,7 @@ import pandas as pd
 from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import one_kind
 from cxmodels.purchases.maps import is_possible, recencies
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value.discount import Payment
@@ -35,6 +36,7 @@ def iso_value(
         raise OptionError(f"T is a time above 0 and most a count, got {T!r} and {most!r}")
     if not 0.0 < as_number(margin, "margin") <= 1.0:
         raise OptionError(f"margin is a share of revenue, above 0 and at most 1, got {margin}")
+    one_kind(fit.family)
     curve = curve_of(fit, horizon=horizon, rate=discount_rate, payment=payment, start=fit.end)
     family, theta = fit.family, fit.theta
     frequency = np.arange(1.0, most + 1)

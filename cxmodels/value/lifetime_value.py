@@ -16,6 +16,7 @@ from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
+from cxmodels.purchases.kinds import Mix
 from cxmodels.results.estimate import check_level
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.value import expectation
@@ -198,7 +199,9 @@ def _valued(
         equity=equity_table(estimate, (low, high), variance, base.customers, terms),
         concentration=spread.table,
         lorenz=spread.lorenz,
-        new_customer=new_customer_table(fit.family, theta, drawn, terms, paid),
+        new_customer=new_customer_table(
+            fit.family, theta, drawn, terms, paid, Mix.of(profiles, ages=False)
+        ),
         assumptions=_assumptions(fit, base, terms, count),
         notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, alone)),
         outcomes=outcomes,

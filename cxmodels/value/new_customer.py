@@ -5,6 +5,7 @@ import pandas as pd
 
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.kinds import Mix
 from cxmodels.spend import gamma_gamma
 from cxmodels.value.discount import DiscountCurve
 from cxmodels.value.expectation import scheme_of
@@ -12,17 +13,40 @@ from cxmodels.value.outcomes import Parameters, simulated_reach
 from cxmodels.value.terms import Terms
 
 COPIES = 20  # simulated customers for each draw
+EXACT, AVERAGED, SIMULATED = 2_000, 40, 200  # most kinds: at the estimate, by draw, simulated
+
+ONE = Mix(np.zeros(1), np.zeros(1, dtype=np.int64), np.ones(1))  # customers who are alike
 
 
 def discounted_purchases(
-    family: PurchaseFamily, theta: Floats, curve: DiscountCurve, rates: Floats
+    family: PurchaseFamily,
+    theta: Floats,
+    curve: DiscountCurve,
+    rates: Floats,
+    mix: Mix | None = None,
 ) -> Floats:
     """(d,): discounted expected repeat purchases of a new customer under each theta (d, k) and
-    annual rate (d,)."""
+    annual rate (d,); on average over the kinds of a mix where customers differ."""
+    kinds = ONE if mix is None else mix
+    own = family.link.rows(theta, kinds.kind)
     distinct, place = np.unique(rates, return_inverse=True)
-    scheme = scheme_of(family, theta, curve, distinct)
-    rate = family.purchase_rate(theta[:, None, :], scheme.times)
-    return np.asarray(np.einsum("dj,jd->d", rate, scheme.weights[:, place]))
+    scheme = scheme_of(family, own.reshape(-1, own.shape[-1]), curve, distinct)
+    rate = family.purchase_rate(own[:, :, None, :], scheme.times)
+    share = kinds.size / kinds.size.sum()
+    return np.asarray(np.einsum("g,dgj,jd->d", share, rate, scheme.weights[:, place]))
+
+
+def _by_draw(
+    family: PurchaseFamily, theta: Floats, drawn: Parameters, curve: DiscountCurve, mix: Mix
+) -> tuple[float, Floats]:
+    """The same at the estimate, and under each draw (d,): for some kinds who stand for all where
+    there are many, brought to the level of all by what both give at the estimate."""
+    flat, few = np.array([curve.rate]), mix.few(AVERAGED)
+    exact = float(discounted_purchases(family, theta[None], curve, flat, mix.few(EXACT))[0])
+    found = discounted_purchases(family, drawn.purchases, curve, drawn.rates, few)
+    if few is mix:
+        return exact, found
+    return exact, found * (exact / discounted_purchases(family, theta[None], curve, flat, few)[0])
 
 
 def new_customer_table(
@@ -31,20 +55,22 @@ def new_customer_table(
     drawn: Parameters,
     terms: Terms,
     paid_share: float,
+    mix: Mix,
 ) -> pd.DataFrame:
     """One row: lifetime_value with the interval of the expectation and that of one outcome.
 
-    The first purchase is paid today at the population's mean order; repeat purchases follow.
+    The first purchase is paid today at the population's mean order; repeat purchases follow. Where
+    customers differ by covariates, a new one is of a kind taken at random from the base's mix.
     """
     margin = float(terms.margin.mean())
     scale = margin * paid_share
     first = scale * float(gamma_gamma.expected_spend(theta[1]))
-    curve, flat = terms.curve, np.array([terms.curve.rate])
-    repeat = float(discounted_purchases(family, theta[0][None], curve, flat)[0])
-    orders = scale * gamma_gamma.expected_spend(drawn.spend)
-    expected = orders * (1.0 + discounted_purchases(family, drawn.purchases, curve, drawn.rates))
+    repeat, by_draw = _by_draw(family, theta[0], drawn, terms.curve, mix)
+    expected = scale * gamma_gamma.expected_spend(drawn.spend) * (1.0 + by_draw)
     lower, upper = np.quantile(expected, terms.tails, method="nearest")
-    least, most = np.quantile(_outcomes(family, drawn, terms, paid_share) * margin, terms.tails)
+    found = _outcomes(family, drawn, terms, paid_share, mix)
+    least, most = np.quantile(found * margin, terms.tails)
+    kinds = "" if mix.size.size == 1 else ", on average over the kinds of customers in the base"
     row = {
         "lifetime_value": first * (1.0 + repeat),
         "lower": lower,
@@ -55,17 +81,23 @@ def new_customer_table(
         "repeat_purchases_value": first * repeat,
         "discounted_purchases": repeat,
         "unit": terms.currency,
-        "estimand": f"margin of a customer acquired today over {terms.span}, first purchase in",
+        "estimand": f"margin of a customer acquired today over {terms.span}, first purchase in"
+        + kinds,
     }
     return pd.DataFrame([row])
 
 
-def _outcomes(family: PurchaseFamily, drawn: Parameters, terms: Terms, paid_share: float) -> Floats:
+def _outcomes(
+    family: PurchaseFamily, drawn: Parameters, terms: Terms, paid_share: float, mix: Mix
+) -> Floats:
     """Simulated revenue of new customers, several for each draw."""
     rng = np.random.default_rng([terms.seed, 3])
     spend = np.repeat(drawn.spend, COPIES, axis=0)
     nu = rng.standard_gamma(spend[:, 1]) / spend[:, 2]
-    purchases = np.repeat(drawn.purchases, COPIES, axis=0)
+    few = mix.few(SIMULATED)
+    own = family.link.rows(drawn.purchases, few.kind)
+    kind = rng.choice(few.size.size, size=nu.size, p=few.size / few.size.sum())
+    purchases = own[np.arange(nu.size) // COPIES, kind]
     found = family.simulate(purchases, simulated_reach(terms.curve), rng)
     owner = np.concatenate([np.arange(nu.size), found.customer])
     rates = np.repeat(drawn.rates, COPIES)[found.customer]

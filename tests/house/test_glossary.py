@@ -19,6 +19,9 @@ def tables():
         holdout_end="1998-06-30",
     )
     fit, spend = cx.BGNBD().fit(base), cx.GammaGamma().fit(base)
+    seen = base.table.assign(early=base.table["T"] > 33.0)
+    joined = base.with_covariates(seen[["customer_id", "early"]])
+    covariates = cx.BGNBD().fit(joined, purchase="~ early").covariates
     value = cx.lifetime_value(fit, spend, base, horizon="12M", discount_rate=0.1, draws=50)
     columns = {"customer": "customer_id", "time": "date", "amount": "amount"}
     audit = cx.audit(log, period="month", **columns)
@@ -46,6 +49,8 @@ def tables():
         "reconciliation": base.reconciliation,
         "tracking of the base": base.tracking,
         "parameters": fit.parameters.reset_index(),
+        "effects": covariates.effects,
+        "likelihood ratio": covariates.likelihood_ratio,
         "posterior": fit.posterior(100).interval().reset_index(),
         "predict": fit.predict(base, horizon="12M", draws=50),
         "new customer's purchases": fit.new_customer(horizon="12M", draws=50),

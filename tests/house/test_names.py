@@ -59,9 +59,11 @@ FACE = {
 }
 FIT = {
     "aic",
+    "at",
     "bic",
     "conditional_pmf",
     "covariance",
+    "covariates",
     "estimate",
     "interval",
     "log_likelihood",

@@ -95,7 +95,7 @@ def test_the_file_is_strict_json(paths):
         assert "Infinity" not in text
         stored = json.loads(text)
         assert stored["format"] == "cxmodels-model"
-        assert stored["version"] == 1
+        assert stored["version"] == 2
         assert len(stored["draws"]["values"]) == 4000
 
 
