@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from cxmodels.data.summaries import CustomerBase, Profiles
+from cxmodels.errors import OptionError
 from cxmodels.likelihood.objective import Objective
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
 from cxmodels.numerics.transforms import Space
@@ -170,6 +171,24 @@ class PurchaseFamily(ABC):
     @abstractmethod
     def simulate(self, theta: Floats, t: Number, rng: np.random.Generator) -> Purchases:
         """Purchases in (0, t] of customers alive at 0; theta (m, k), t a number or (m,)."""
+
+
+def whole_counts(n: object) -> Ints:
+    """Counts (j,) of purchases as whole numbers of 0 or more; OptionError for anything else.
+
+    >>> whole_counts([0, 2]).tolist()
+    [0, 2]
+    """
+    try:
+        given = np.atleast_1d(np.asarray(n, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise OptionError(f"n counts purchases, as in 3 or [0, 1, 2]; got {n!r}") from None
+    with np.errstate(invalid="ignore"):  # NaN and infinity are told just below
+        sound = (given >= 0) & (given == np.floor(given)) & np.isfinite(given)
+    if not sound.all():
+        wrong = given[~sound][0]
+        raise OptionError(f"n counts purchases: whole numbers of 0 or more, got {wrong:g}")
+    return given.astype(np.int64)
 
 
 def p_no_purchase(family: PurchaseFamily, theta: Floats, t: Number) -> Floats:

@@ -20,7 +20,7 @@ from cxmodels.purchases.asked import ALIKE, Asked
 from cxmodels.purchases.covariate_likelihood import CovariatesObjective
 from cxmodels.purchases.covariates import WithCovariates
 from cxmodels.purchases.design import Design, design_of
-from cxmodels.purchases.family import PurchaseFamily, window_pmf
+from cxmodels.purchases.family import PurchaseFamily, whole_counts, window_pmf
 from cxmodels.purchases.kinds import CovariateEffects, design_in, effects_of, kind_of, one_kind
 from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
@@ -128,7 +128,7 @@ class FittedPurchases(FittedModel):
         Returns: (j,) probabilities.
         """
         one_kind(self.family)
-        counts = np.atleast_1d(np.asarray(n, dtype=np.int64))
+        counts = whole_counts(n)
         opens = 0.0 if start is None else self.length(start)
         if opens == 0.0:
             return np.exp(self.family.log_pmf(self.theta, counts, np.float64(self.length(horizon))))
@@ -137,7 +137,7 @@ class FittedPurchases(FittedModel):
     def conditional_pmf(self, n: int | Ints, base: CustomerBase, *, horizon: str | Span) -> Floats:
         """P(customer makes n purchases in the horizon | history): (customers, j)."""
         self.check_base(base)
-        counts, t = np.atleast_1d(np.asarray(n, dtype=np.int64)), self.length(horizon, base.end)
+        counts, t = whole_counts(n), self.length(horizon, base.end)
         fit, seen = self.on(base)
         groups, now = (
             AliveGroups.of(fit.family, seen),

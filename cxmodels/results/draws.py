@@ -65,7 +65,7 @@ class Draws:
         lower, upper = np.quantile(self.values, [(1 - level) / 2, (1 + level) / 2], axis=0)
         columns = {
             "mean": self.values.mean(axis=0),
-            "std_dev": self.values.std(axis=0, ddof=1),
+            "std_dev": self.values.std(axis=0, ddof=1) if len(self) > 1 else np.nan,
             "lower": lower,
             "upper": upper,
         }

@@ -155,3 +155,16 @@ def test_no_file(tmp_path):
     binary.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(DataError, match="not a JSON file"):
         cx.load(binary)
+
+
+@pytest.mark.parametrize("n", [1.5, -1, [0, float("nan")], "a", None])
+def test_counts_are_whole_numbers(n):
+    fit, _ = fits()
+    for ask in (fit.pmf, lambda n, horizon: fit.conditional_pmf(n, some(), horizon=horizon)):
+        with pytest.raises(OptionError, match="n counts purchases"):
+            ask(n, horizon="39W")
+
+
+def test_one_draw_has_no_spread_and_no_warning():
+    fit, _ = fits()
+    assert np.isnan(fit.posterior(1).interval()["std_dev"]).all()
