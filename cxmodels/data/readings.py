@@ -67,6 +67,13 @@ def _text(column: Column) -> str:
     return column.place if column.kind == "VARCHAR" else f"CAST({column.place} AS VARCHAR)"
 
 
+def _rarer(source: Source, present: str, zoned: str) -> tuple[str, str]:
+    """The condition of the rarer kind of rows, with a zone or without, and what they have."""
+    query = f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {zoned}) FROM {LOG} WHERE {present}"
+    ((every, with_zone),) = rows_of(source.connection, query)
+    return (zoned, "one") if 2 * with_zone < every else (f"NOT {zoned}", "none")
+
+
 def _only(source: Source, present: str, condition: str) -> bool:
     """Whether every row that is present meets `condition` (and there is one)."""
     there, other = rows_of(
@@ -241,9 +248,10 @@ def _text_time(
     if _only(source, f"NOT {missing}", zoned):
         strict, safe = (part.replace("AS TIMESTAMP)", "AS TIMESTAMPTZ)") for part in (strict, safe))
         return replace(_instants(column, strict, safe, timezone, rules), missing=missing)
+    rare, odd = _rarer(source, f"NOT {missing}", zoned)
     mixed = Rule(
-        f"time column {name!r} mixes times with and without a zone",
-        f"NOT {missing} AND NOT {zoned}",
+        f"time column {name!r} mixes times with and without a zone: these rows have {odd}",
+        f"NOT {missing} AND {rare}",
         "Give all rows a zone or none",
     )
     return Reading(column, strict, safe, missing, (*rules, mixed))

@@ -203,7 +203,7 @@ def _valued(
             fit.family, theta, drawn, terms, paid, Mix.of(profiles, ages=False)
         ),
         assumptions=_assumptions(fit, base, terms, count),
-        notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, alone)),
+        notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, seen, alone)),
         outcomes=outcomes,
     )
 
@@ -309,8 +309,15 @@ def _infinite(estimate: float, totals: Totals) -> tuple[str, ...]:
     return ()
 
 
-def _notes(fit: FittedPurchases, spend_fit: FittedSpend, one_by_one: bool) -> tuple[str, ...]:
+def _notes(
+    fit: FittedPurchases, spend_fit: FittedSpend, seen: Histories, one_by_one: bool
+) -> tuple[str, ...]:
     said = [*fit.notes, *spend_fit.notes]
+    if not (seen.orders > 0).any():
+        said.append(
+            "No customer of this base has a paid repeat order on record: all are valued at the "
+            "mean order of the population behind the spend fit."
+        )
     if not one_by_one:
         said.append(
             "The interval of the total adds a normal sum of independent customers to the draws of "

@@ -348,3 +348,13 @@ def test_a_population_can_be_valued_without_spend_by_history():
     expected = 0.3 * (both[1] - both[0]) * p * gamma / (q - 1) * spend.paid_share
     error = found["residual_value"].std() / np.sqrt(len(found))
     assert abs(found["residual_value"].mean() - expected) < 4 * error
+
+
+def test_a_base_without_money_is_valued_at_the_populations_order_and_told_so():
+    fit, spend = sure()
+    columns = ["customer_id", "frequency", "recency", "T"]
+    poor = CustomerBase.from_summary(some().table[columns], unit="week")
+    found = cx.lifetime_value(fit, spend, poor, draws=50, horizon="52W", discount_rate=0.1)
+    assert np.ptp(found.customers["expected_spend"]) == 0.0
+    assert "No customer of this base has a paid repeat order" in " ".join(found.notes)
+    assert "No customer of this base" not in " ".join(value(draws=50).notes)
