@@ -38,6 +38,15 @@ class LogColumns:
                     "'Europe/Berlin' or 'UTC'"
                 ) from None
 
+        played = {"customer": self.customer, "time": self.time, "amount": self.amount}
+        roles = [(role, name) for role, name in {**played, "order": self.order}.items() if name]
+        for place, (role, name) in enumerate(roles):
+            twice = [other for other, same in roles[:place] if same == name]
+            if twice:
+                raise OptionError(
+                    f"column {name!r} is named as {twice[0]} and as {role}: give each its own"
+                )
+
     def named(self) -> dict[str, str]:
         """Role -> column name, for the roles that are played."""
         roles = {

@@ -26,7 +26,14 @@ _TABLES = {
     "new_customer": "tables/new_customer.parquet",
     "assumptions": "tables/assumptions.parquet",
 }
-_CAUTIONS = ("matters for the total", "boundary:", "flat:", "infinite", "Left truncation")
+_CAUTIONS = (
+    "In the hold-out the model expected",
+    "matters for the total",
+    "boundary:",
+    "flat:",
+    "infinite",
+    "Left truncation",
+)
 _MOST_VALUABLE = 20  # customers listed where the settings ask for names
 _LISTED = (
     "customer_id", "frequency", "last_date", "p_alive", "expected_purchases",

@@ -238,10 +238,31 @@ def _notes(
         for draws in (model.posterior(),)
     ]
     related = [str(text) for text in space.table("tables/independence.parquet")["sentence"]]
-    every = [*statuses, *base.notes, *fit.notes, *spend.notes, *related, *found.notes]
+    failed = _missed(space)
+    every = [*failed, *statuses, *base.notes, *fit.notes, *spend.notes, *related, *found.notes]
     if usual(fit, base) is not fit:
         every.append(f"Maps: {usual(fit, base).notes[0]} It is the most usual one.")
     return list(dict.fromkeys(text.replace("..", ".") for text in every))
+
+
+_ENDS = ("value", "lower", "upper")
+
+
+def _missed(space: Workspace) -> list[str]:
+    """What a hold-out outside its interval says about the equity; nothing where it lies inside."""
+    if not space.holds("tables/holdout.parquet"):
+        return []
+    table = space.table("tables/holdout.parquet").set_index("metric")
+    value, lower, upper = (table[name].astype(float).to_dict() for name in _ENDS)
+    actual, expected = value["actual purchases"], "expected purchases"
+    if lower[expected] <= actual <= upper[expected] or actual <= 0:
+        return []
+    share = 100.0 * (value[expected] / actual - 1.0)
+    return [
+        f"In the hold-out the model expected {abs(share):.0f} per cent too "
+        f"{'few' if share < 0 else 'many'} purchases, more than its interval allows. The "
+        "interval of the equity does not hold such an error."
+    ]
 
 
 def report(config: Config, space: Workspace) -> str:

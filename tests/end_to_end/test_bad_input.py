@@ -132,3 +132,11 @@ def test_a_refused_log_leaves_earlier_runs_alone(
     (earlier / "manifest.json").write_text("{}")
     assert refresh(shop.iloc[:0]).code == 3
     assert everything_in(tmp_path / "runs") == ["earlier", "earlier/manifest.json"]
+
+
+def test_one_column_cannot_play_two_parts(
+    shop: pd.DataFrame, refresh: Refresh, tmp_path: Path
+) -> None:
+    said = refresh(shop.assign(amount=1.0), {"source": {"amount": "customer_id"}})
+    assert said.code == 2 and "is named as customer and as amount" in said.err, said.err
+    assert everything_in(tmp_path) == ["log.csv", "run.toml"]
