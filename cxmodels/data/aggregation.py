@@ -143,3 +143,8 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
             column = frame["customer_id"].map(values[f"covariate_{place}"])
             frame.insert(after + place, name, column)
     return frame
+
+
+def occasions_frame(done: Aggregated) -> pd.DataFrame:
+    """customer_id and happened of every repeat occasion in calibration, by customer and time."""
+    return done.frame(sql.repeats_sql(done.ask, KEPT, CUSTOMERS).sql("duckdb"))

@@ -7,12 +7,18 @@ Everything that needs the engine happens while the log is open; what leaves is a
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from cxmodels.data import tables
-from cxmodels.data.aggregation import CUSTOMERS, Aggregated, aggregate, base_frame
+from cxmodels.data.aggregation import (
+    CUSTOMERS,
+    Aggregated,
+    aggregate,
+    base_frame,
+    occasions_frame,
+)
 from cxmodels.data.log_contract import LogColumns, LogFacts, check_log, first_row
 from cxmodels.data.log_notes import duplicate_rows, notes_on
 from cxmodels.data.profiles import compress
@@ -22,6 +28,9 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.tracking import tracking_table
 from cxmodels.data.units import Collapse, TimeUnit, elapsed
 from cxmodels.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -46,13 +55,17 @@ def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) 
     def again(end: date, holdout_end: date | None) -> CustomerBase:
         return base_from(log, table, names, replace(choices, end=end, holdout_end=holdout_end))
 
+    def occasions() -> "pd.DataFrame":
+        with tables.open_log(log, table) as source:
+            return occasions_frame(prepared(source, names, choices))
+
     once_only = hasattr(log, "read_next_batch")  # a record batch reader is used up by reading
     with tables.open_log(log, table) as source:
         try:
             base = _base_of(source, names, choices)
         except duckdb.Error as error:  # a file that turns out unreadable half way
             raise DataError(f"log ({source.what})", [tables.unreadable(error)]) from None
-    return base if once_only else replace(base, again=again)
+    return base if once_only else replace(base, again=again, occasions=occasions)
 
 
 def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> CustomerBase:

@@ -248,6 +248,19 @@ def intervals_sql(ask: Aggregation, kept: str) -> Tree:
     )
 
 
+def repeats_sql(ask: Aggregation, kept: str, customers: str) -> Tree:
+    """Every repeat occasion in calibration."""
+    return fill(
+        "SELECT bought.customer_id, CAST(bought.happened AS TIMESTAMP) AS happened"
+        " FROM _kept AS bought JOIN _customers AS buyers"
+        " ON bought.customer_id = buyers.customer_id AND bought.happened > buyers.first_seen"
+        " WHERE bought.happened < _after ORDER BY bought.customer_id, bought.happened",
+        kept=exp.to_table(kept),
+        customers=exp.to_table(customers),
+        after=ask.after,
+    )
+
+
 def covariates_sql(ask: Aggregation, rows: str, customers: str) -> exp.Select:
     """Each covariate as it stood at the first occasion (the smallest value where several did)."""
     query = exp.select("lines.customer_id").from_(exp.alias_(exp.to_table(rows), "lines"))

@@ -7,7 +7,7 @@ end of observation, the latter two in the base's unit of time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from cxmodels.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cxmodels.data.covariate_paths import CovariatePath
 
 __all__ = ["CustomerBase", "Profiles"]
 
@@ -33,6 +35,8 @@ class CustomerBase:
     tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
     notes: what a reader should know before trusting a fit, in words.
     again: makes the base anew for other days, None where there is no log to go back to; see `at`.
+    paths: covariates that change over time. occasions: reads customer_id and happened of every
+    repeat purchase in calibration from the log, None where there is none to go back to.
     """
 
     table: pd.DataFrame
@@ -49,6 +53,8 @@ class CustomerBase:
     tracking: pd.DataFrame | None = None
     notes: tuple[str, ...] = field(default=())
     again: Callable[[date, date | None], CustomerBase] | None = field(default=None)
+    paths: tuple[CovariatePath, ...] = ()
+    occasions: Callable[[], pd.DataFrame] | None = field(default=None)
 
     def at(self, end: str | date, *, holdout_end: str | date | None = None) -> CustomerBase:
         """The base as it stood on another day: from the same log, with the same choices.
@@ -137,10 +143,22 @@ class CustomerBase:
         read_summary(cls, table, **ask)  # what is wrong is told by the rows as given
         return read_summary(cls, table.loc[table.index.repeat(times)].reset_index(drop=True), **ask)
 
-    def with_covariates(self, frame: Any, *, on: str = "customer_id") -> CustomerBase:
+    def with_covariates(
+        self,
+        frame: Any,
+        *,
+        on: str = "customer_id",
+        time: str | None = None,
+        until: str | date | None = None,
+    ) -> CustomerBase:
         """A new base with the columns of another table joined, as covariates.
 
         Args: frame: any tabular object or path with one row a customer; on: its column of ids.
+        time: a column of days, where covariates change over time: a row then holds from its day
+        until the customer's next row, and the last one through `until`, which is the end of the
+        base or the last day of the table unless given. Without a column `on` the rows hold for all
+        customers, as a season does. Rows after the base's end are projections: predictions reach
+        as far as they do.
         Customers of the frame who are not in the base are left out.
         Raises: DataError where customers of the base are missing there, or occur twice.
 
@@ -151,9 +169,22 @@ class CustomerBase:
         >>> base.with_covariates(kinds).table["channel"].tolist()
         ['store', 'web']
         """
+        from cxmodels.data.covariate_paths import with_path
         from cxmodels.data.joined import with_covariates
 
-        return with_covariates(self, frame, on)
+        if time is None and until is not None:
+            raise OptionError("until= belongs to covariates over time: name their days with time=")
+        before = self.again
+
+        def joined(base: CustomerBase) -> CustomerBase:
+            if time is None:
+                return with_covariates(base, frame, on)
+            return with_path(base, frame, on, time, until)
+
+        found = joined(self)
+        if before is None:
+            return found
+        return replace(found, again=lambda end, holdout_end: joined(before(end, holdout_end)))
 
     def facts(self) -> list[tuple[str, str]]:
         """What the base is, as pairs of a word and its value."""

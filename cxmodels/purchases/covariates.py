@@ -53,6 +53,12 @@ class ByCovariates:
             own[..., places] = moved.own(own[..., places], eta)
         return own
 
+    def acquired(self, theta: Floats, kind: Ints) -> Floats:
+        return self.rows(theta, kind)
+
+    def jumps(self, alive: Floats) -> Floats:
+        return np.empty(0)
+
     def on(self, base: CustomerBase) -> tuple[Link, Profiles]:
         frame = read(base.table, self.design.variables)
         kind, first = distinct(frame)
@@ -191,7 +197,7 @@ class WithCovariates(PurchaseFamily):
         """The family with a design; OptionError where it lacks a process that a formula moves."""
         link = ByCovariates(family, design)
         words = {side.process: moved_by(family, side.process).what for side in design.sides}
-        added = [_coefficient(name, words) for name in design.coefficients]
+        added = [coefficient(name, words) for name in design.coefficients]
         return cls(
             plain=family,
             name=family.name,
@@ -224,7 +230,8 @@ class WithCovariates(PurchaseFamily):
     simulate = _of_family("simulate")
 
 
-def _coefficient(name: str, words: dict[str, str]) -> Parameter:
+def coefficient(name: str, words: dict[str, str]) -> Parameter:
+    """The effect of a column on the processes it moves, in words."""
     processes, _, column = name.partition(": ")
     moved = [f"the log of the {words[process]}" for process in processes.split(" and ")]
     return Parameter(

@@ -6,11 +6,12 @@ Coefficients are searched for per standard deviation and told per unit.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cxmodels.data.covariate_paths import steps_of
 from cxmodels.data.covariates import Variable, distinct, read, record
 from cxmodels.data.formulas import (
     Columns,
@@ -46,13 +47,21 @@ class Design:
     """Both processes, the covariates as recorded, and the coefficients: names and scales (q,).
 
     scales: one over the standard deviation of the column, so that an effect is searched for per
-    standard deviation.
+    standard deviation; over_time: whether a covariate changes while a customer is observed.
     """
 
     variables: tuple[Variable, ...]
     sides: tuple[Side, ...]
     coefficients: tuple[str, ...]
     scales: Floats
+    over_time: bool = False
+
+    def both(self, table: Any) -> tuple[Floats, Floats]:
+        """(n, q) columns of purchase and of dropout, all 0 for a process that nothing moves."""
+        found = dict(zip((side.process for side in self.sides), self.matrices(table), strict=True))
+        none = np.zeros((len(table), len(self.coefficients)))
+        purchase, dropout = (found.get(process, none) for process in PROCESSES)
+        return purchase, dropout
 
     def matrices(self, table: Any) -> tuple[Floats, ...]:
         """(n, q) centred columns of each side in the places of their coefficients, else 0.
@@ -76,6 +85,7 @@ class Design:
             "variables": variables_to_json(self.variables),
             "coefficients": list(self.coefficients),
             "scales": self.scales.tolist(),
+            "over_time": self.over_time,
             "sides": [
                 {
                     "process": side.process,
@@ -105,6 +115,7 @@ class Design:
             ),
             coefficients=tuple(stored["coefficients"]),
             scales=np.array(stored["scales"], dtype=np.float64),
+            over_time=bool(stored.get("over_time", False)),
         )
 
 
@@ -127,16 +138,27 @@ def design_of(
         return None
     names = [name for formula in parsed.values() for name in formula.variables]
     fixed = [name for formula in parsed.values() for name in formula.categories]
-    variables = record(base.table, names, fixed)
-    frame = read(base.table, variables)
+    over_time = bool(set(names) & {name for path in base.paths for name in path.names})
+    table, observed = _observed(base, tuple(names)) if over_time else (base.table, None)
+    variables = record(table, names, fixed)
+    frame = read(table, variables)
     kind, first = distinct(frame)
-    weight = np.bincount(kind).astype(np.float64)
-    rows, who = frame.iloc[first].reset_index(drop=True), base.table.iloc[first]
+    weight = np.bincount(kind, weights=observed).astype(np.float64)
+    rows, who = frame.iloc[first].reset_index(drop=True), table.iloc[first]
     made = {process: formula.columns(rows) for process, formula in parsed.items()}
     for process, columns in made.items():
         check_columns(columns, weight, who, process)
     _check_shared(shared, made)
-    return _assembled(variables, parsed, made, shared, weight)
+    found = _assembled(variables, parsed, made, shared, weight)
+    return replace(found, over_time=over_time)
+
+
+def _observed(base: CustomerBase, names: tuple[str, ...]) -> tuple[Any, Floats]:
+    """The steps of covariates over time, and for how long each was seen."""
+    steps = steps_of(base, names)
+    lengths = steps.lengths(base.table["T"].to_numpy(dtype=np.float64))
+    seen = lengths > 0.0
+    return steps.frame[seen].reset_index(drop=True), lengths[seen]
 
 
 def _assembled(

@@ -57,6 +57,12 @@ class Link(Protocol):
     def own(self, space: Space) -> Space:
         """The parameters that one customer has, where `space` is what is estimated."""
 
+    def acquired(self, theta: Floats, kind: Ints) -> Floats:
+        """The same of customers of these kinds who are acquired at the end of the base."""
+
+    def jumps(self, alive: Floats) -> Floats:
+        """Times ahead at which the purchase rates of customers alive (..., k) may jump."""
+
     def on(self, base: CustomerBase) -> tuple["Link", Profiles]:
         """The link for the customers of a base, and the base's distinct histories with kinds."""
 
@@ -67,6 +73,12 @@ class Alike:
 
     def rows(self, theta: Floats, kind: Ints) -> Floats:
         return theta[..., None, :]
+
+    def acquired(self, theta: Floats, kind: Ints) -> Floats:
+        return theta[..., None, :]
+
+    def jumps(self, alive: Floats) -> Floats:
+        return np.empty(0)
 
     def own(self, space: Space) -> Space:
         return space
@@ -113,6 +125,7 @@ class PurchaseFamily(ABC):
     nobody_leaves: bool = False  # whether P(alive) is 1 for everyone by construction
     discrete: bool = False  # whether purchases fall on whole opportunities 1, 2, ... alone
     remembers_recency: bool = False  # whether t_x matters to the future of a customer alive at T
+    clocked: bool = False  # whether it takes covariates that change over time
     stages: int = 1  # a purchase is every so many-th event of a customer's Poisson process
     survivors: Survivors = ByCount()
     purchase_moved: Moved | None = None  # how covariates move buying; None where they cannot

@@ -22,6 +22,8 @@ from cxmodels.purchases.covariates import WithCovariates
 from cxmodels.purchases.design import Design, design_of
 from cxmodels.purchases.family import PurchaseFamily, whole_counts, window_pmf
 from cxmodels.purchases.kinds import CovariateEffects, design_in, effects_of, kind_of, one_kind
+from cxmodels.purchases.over_time import OverTime, with_design
+from cxmodels.purchases.over_time_likelihood import OverTimeObjective
 from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
 from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
@@ -73,7 +75,7 @@ class FittedPurchases(FittedModel):
     def facts(self) -> dict[str, Any]:
         """Kind, family with its choices, the design of its covariates, unit, repeaters, end."""
         design, family = design_in(self.family), self.family
-        plain = family.plain if isinstance(family, WithCovariates) else family
+        plain = family.plain if isinstance(family, WithCovariates | OverTime) else family
         return {
             "kind": "purchases",
             "family": type(plain).__name__,
@@ -225,9 +227,9 @@ def fit_purchases(
     repeaters = int(seen.weight[seen.frequency > 0].sum())
     _ask_for_repeaters(base.customers, repeaters, bool((seen.T > 0).any()))
     design = design_of(base, asked.formulas, asked.equal)
-    model = family if design is None else WithCovariates.of(family, design)
+    model = family if design is None else with_design(family, design)
     objective, plain = _plus(family.objective(seen), constant), None
-    if isinstance(model, WithCovariates):
+    if isinstance(model, WithCovariates | OverTime):
         alike = maximise(objective, model=family.name)
         objective = _plus(_varied(model, base, alike.theta), constant)
         plain = alike.log_likelihood
@@ -248,8 +250,10 @@ def fit_purchases(
     )
 
 
-def _varied(model: WithCovariates, base: CustomerBase, theta: Floats) -> Objective:
+def _varied(model: WithCovariates | OverTime, base: CustomerBase, theta: Floats) -> Objective:
     """The likelihood of customers who differ, searched from where they are alike."""
+    if isinstance(model, OverTime):
+        return OverTimeObjective.of(model, base, theta)
     link, seen = model.link.on(base)
     return CovariatesObjective.of(replace(model, link=link), seen, theta)
 
@@ -265,6 +269,12 @@ def _remarks(design: Design | None, asked: Asked) -> tuple[str, ...]:
         said.append(
             "The family's own parameters are those of a customer at the mean of every covariate "
             "column over the customers it was fitted to."
+        )
+    if design is not None and design.over_time:
+        said.append(
+            "Covariates change over time: predictions follow the path that the base gives for "
+            "the future, row by row. That path is projected, not known; its own uncertainty is in "
+            "no interval. Compare several projections."
         )
     if asked.penalty:
         said.append(
@@ -312,7 +322,7 @@ def read_purchases(family: PurchaseFamily, stored: Mapping[str, Any]) -> FittedP
     """The fit that `save` wrote, without its data."""
     design = stored.get("design")
     if design is not None:
-        family = WithCovariates.of(family, Design.from_json(design))
+        family = with_design(family, Design.from_json(design))
     return FittedPurchases(
         family=family,
         estimate=Estimate.from_json(stored["estimate"]),

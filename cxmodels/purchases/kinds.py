@@ -12,6 +12,7 @@ from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.errors import OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.purchases.by_paths import ASK_FOR_A_BASE, ByPaths
 from cxmodels.purchases.covariates import (
     ByCovariates,
     WithCovariates,
@@ -20,6 +21,7 @@ from cxmodels.purchases.covariates import (
 )
 from cxmodels.purchases.design import Design
 from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.over_time import OverTime
 from cxmodels.results.draws import Draws
 from cxmodels.results.estimate import Criterion, Estimate
 
@@ -29,19 +31,21 @@ if TYPE_CHECKING:
 
 def design_in(family: PurchaseFamily) -> Design | None:
     """The design of a family with covariates; None where customers are alike."""
-    return family.link.design if isinstance(family.link, ByCovariates) else None
+    return family.link.design if isinstance(family.link, ByCovariates | ByPaths) else None
 
 
 def one_kind(family: PurchaseFamily) -> None:
     """Raises OptionError where the customers of a family differ: the question is about one kind."""
     design = design_in(family)
     if design is not None:
-        raise OptionError(asked_for_a_kind(design))
+        raise OptionError(ASK_FOR_A_BASE if design.over_time else asked_for_a_kind(design))
 
 
 def kind_of(fit: "FittedPurchases", covariates: dict[str, object]) -> "FittedPurchases":
     """The fit for customers with these covariates; see FittedPurchases.at."""
     family, link = fit.family, fit.family.link
+    if isinstance(link, ByPaths):
+        raise OptionError(ASK_FOR_A_BASE)
     if not (isinstance(family, WithCovariates) and isinstance(link, ByCovariates)):
         raise OptionError("this fit has no covariates: it holds for every customer as it is")
     wanted = [item.name for item in link.design.variables]
@@ -122,7 +126,7 @@ class CovariateEffects:
 def effects_of(fit: "FittedPurchases", level: float = 0.9) -> CovariateEffects:
     """See CovariateEffects; OptionError for a fit without covariates."""
     design, family = design_in(fit.family), fit.family
-    if design is None or not isinstance(family, WithCovariates):
+    if design is None or not isinstance(family, WithCovariates | OverTime):
         raise OptionError("this fit has no covariates: give purchase= or dropout= a formula")
     found = fit.estimate.parameters(level)
     rows = []

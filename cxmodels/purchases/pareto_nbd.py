@@ -140,6 +140,7 @@ class ParetoNBD(FittableFamily):
         default="Schmittlein, Morrison and Colombo (1987), Management Science", init=False
     )
     space: Space = field(default=SPACE, init=False, repr=False)
+    clocked: bool = field(default=True, init=False, repr=False)
     purchase_moved: Moved | None = field(default=Rate(("alpha",)), init=False, repr=False)
     dropout_moved: Moved | None = field(
         default=Rate(("beta",), "mean drop-out rate"), init=False, repr=False

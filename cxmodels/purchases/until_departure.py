@@ -171,8 +171,8 @@ def _of_ending(law: LifetimeLaw, seen: Histories, nodes: Nodes) -> RowDerivative
     top = np.maximum(gone.value.max(axis=0), alive.value[0])
     p_gone, p_alive = nodes.weight * np.exp(gone.value - top), np.exp(alive.value - top)
     total = p_gone.sum(axis=0) + p_alive[0]
-    first, second = _moments(p_gone / total, gone)
-    more = _moments(p_alive / total, alive)
+    first, second = moments(p_gone / total, gone)
+    more = moments(p_alive / total, alive)
     first += more[0]
     second += more[1] - first[:, None] * first
     return RowDerivatives(top + np.log(total), first, second)
@@ -191,7 +191,7 @@ def _terms(seen: Histories, tau: Floats, of_law: Slopes) -> Slopes:
     )
 
 
-def _moments(p: Floats, terms: Slopes) -> tuple[Floats, Floats]:
+def moments(p: Floats, terms: Slopes) -> tuple[Floats, Floats]:
     """Sums over moments of p times gradient (k, m), and of p times (curvature plus its square)."""
     k, m = len(terms.gradient), p.shape[1]
     first, second = np.empty((k, m)), np.empty((k, k, m))
