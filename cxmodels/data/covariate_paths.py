@@ -14,7 +14,6 @@ import numpy as np
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.profiles import Bools, Floats, Ints
 from cxmodels.data.transactions import covariate_names, day
-from cxmodels.data.units import Collapse
 from cxmodels.errors import DataError, OptionError, Problem
 
 if TYPE_CHECKING:
@@ -72,10 +71,11 @@ def with_path(
     base: "CustomerBase", frame: Any, on: str, time: str, until: str | date | None
 ) -> "CustomerBase":
     """The base with a table of covariates over time; see CustomerBase.with_covariates."""
-    if base.end is None or "first_date" not in base.table or base.collapse is not Collapse.DAY:
+    collapse = base.collapse
+    if base.end is None or "first_date" not in base.table or collapse is None or collapse.has_days:
         raise OptionError(
             "covariates over time need the days of purchases: make the base with "
-            "cx.customer_base(...) from a log, with collapse='day'"
+            "cx.customer_base(...) from a log, with collapse='day', 'hour' or 'none'"
         )
     if base.unit.months:
         raise OptionError(
@@ -134,15 +134,15 @@ def _days(given: "pd.DataFrame", time: str) -> tuple[Any, list[Problem]]:
 def _places(base: "CustomerBase", ids: "pd.Series[Any]") -> Ints:
     import pandas as pd
 
-    return pd.Index(base.table["customer_id"]).get_indexer(ids).astype(np.int64)
+    found: Ints = pd.Index(base.table["customer_id"]).get_indexer(ids).astype(np.int64)
+    return found
 
 
 def _problems(
     base: "CustomerBase", given: "pd.DataFrame", on: str | None, days: Any
 ) -> list[Problem]:
     """Rows that contradict each other, customers without rows, rows that begin too late."""
-    ids, births = base.table["customer_id"], base.table["first_date"].to_numpy()
-    births = births.astype("datetime64[D]")
+    ids, births = base.table["customer_id"], _births(base).astype("datetime64[D]")
     if on is None:
         twice, late = _repeated(np.zeros(len(given)), days), births < days.min()
     else:
@@ -181,7 +181,7 @@ def _repeated(ids: Any, days: Any) -> Bools:
 def steps_of(base: "CustomerBase", names: tuple[str, ...]) -> Steps:
     """The named covariates of a base's customers, over time where they change over time."""
     used = [path for path in base.paths if set(path.names) & set(names)]
-    births = base.table["first_date"].to_numpy().astype("datetime64[D]")
+    births = _births(base)
     every = [_cut(base, path, births) for path in used]
     customer = np.concatenate([who for who, _, _ in every])
     since = np.concatenate([when for _, when, _ in every])
@@ -207,6 +207,11 @@ def steps_of(base: "CustomerBase", names: tuple[str, ...]) -> Steps:
     until = min(path.until for path in used)
     closing = np.datetime64(until, "D") + WHOLE_DAYS
     return Steps(customer[new], since[new], frame, _since(base, births, closing), until)
+
+
+def _births(base: "CustomerBase") -> Any:
+    """The moments of first purchases."""
+    return base.table["first_date"].to_numpy().astype("datetime64[us]")
 
 
 def _since(base: "CustomerBase", births: Any, days: Any) -> Floats:
@@ -240,6 +245,5 @@ def occasions_of(base: "CustomerBase") -> tuple[Ints, Floats]:
         )
     found = base.occasions()
     customer = _places(base, found["customer_id"])
-    births = base.table["first_date"].to_numpy().astype("datetime64[D]")
-    days = found["happened"].to_numpy().astype("datetime64[D]")
-    return customer, _since(base, births[customer], days)
+    moments = found["happened"].to_numpy().astype("datetime64[us]")
+    return customer, _since(base, _births(base)[customer], moments)

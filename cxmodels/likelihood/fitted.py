@@ -27,12 +27,19 @@ FORMAT, VERSION = "cxmodels-model", 2  # 2: designs of covariates, penalties and
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FittedModel(Shown, ABC):
     """The face of a fit. A fit read from a file has stored draws in place of its data; one of a
-    kind of customers has `drawn`, which draws from the fit that it came of."""
+    kind of customers has `drawn`, which draws from the fit that it came of.
+
+    known: draws already made under the fit's own prior, by objective, number and seed, so that
+    predictions, values and intervals that ask for the same ones share their cost.
+    """
 
     estimate: Estimate
     objective: Objective | None = field(default=None, repr=False, compare=False)
     stored: Draws | None = field(default=None, repr=False, compare=False)
     drawn: Drawing | None = field(default=None, repr=False, compare=False)
+    known: dict[tuple[int, int, int], Draws] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def parameters(self) -> pd.DataFrame:
@@ -89,6 +96,15 @@ class FittedModel(Shown, ABC):
             if prior is not None or self.stored is None:
                 raise OptionError("a loaded fit has no data for another prior: fit it again")
             return self.stored.resample(draws, seed)
+        asked = (id(self.objective), draws, seed)
+        if prior is not None or not isinstance(seed, int):
+            return self._sampled(draws, seed, prior)
+        if asked not in self.known:
+            self.known[asked] = self._sampled(draws, seed, prior)
+        return self.known[asked]
+
+    def _sampled(self, draws: int, seed: int, prior: NormalPrior | None) -> Draws:
+        assert self.objective is not None  # noqa: S101 - for the types
         objective: Objective = self.objective
         if isinstance(self.objective, Penalised) and self.objective.prior is not None:
             objective, prior = self.objective.likelihood, prior or self.objective.prior

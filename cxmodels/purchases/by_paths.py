@@ -17,7 +17,7 @@ from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.numerics.transforms import Space
 from cxmodels.purchases.clocks import Paths
 from cxmodels.purchases.design import Design
-from cxmodels.purchases.family import Link, PurchaseFamily
+from cxmodels.purchases.family import PurchaseFamily
 
 ASK_FOR_A_BASE = (
     "covariates of this fit change over time, so the answer depends on a path of them: ask about "
@@ -45,9 +45,10 @@ class ByPaths:
     def jumps(self, alive: Floats) -> Floats:
         place = alive[..., -2].astype(np.int64)
         ahead = self.placed.since[place] - alive[..., -1:]
-        return np.unique(ahead[(ahead > 0.0) & np.isfinite(ahead)])
+        found = np.round(ahead[np.isfinite(ahead)], 6)  # one day, told from several first days
+        return np.unique(found[found > 0.0])
 
-    def on(self, base: CustomerBase) -> tuple[Link, Profiles]:
+    def on(self, base: CustomerBase) -> tuple["ByPaths", Profiles]:
         steps = steps_of(base, tuple(item.name for item in self.design.variables))
         paths, kind = paths_of(base, steps, self.design)
         x, t_x, T = (base.table[name].to_numpy() for name in ("frequency", "recency", "T"))

@@ -57,8 +57,8 @@ class Past:
 
     def rows(self, part: slice) -> "Past":
         """Some of them."""
-        every = (self.x, self.t_x, self.T, self.weight, self.place, self.since)
-        return Past(*(values[part] for values in every))
+        x, t_x, T = self.x[part], self.t_x[part], self.T[part]
+        return Past(x, t_x, T, self.weight[part], self.place[part], self.since[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +155,7 @@ def log_alive(theta: Floats, past: Past, clocks: Clocks) -> Floats:
     return np.asarray(-(r + past.x) * np.log(alpha + A) - s * np.log(beta + B))
 
 
-def _counted(
-    theta: Floats, past: Past, clocks: Clocks, alive: Floats
-) -> tuple[Pieces, Even]:
+def _counted(theta: Floats, past: Past, clocks: Clocks, alive: Floats) -> tuple[Pieces, Even]:
     """The pieces that count beside the customer's largest one, or beside "alive"."""
     pieces = past.pieces
     every = even(theta, past.x, clocks, pieces)
@@ -203,7 +201,9 @@ def derivatives(theta: Floats, past: Past, paths: Paths) -> Derivatives:
     gone = _Terms.of_leaving(*_counted(theta, past, clocks, alive))
     whole = gone.joined(_Terms.of_staying(theta, past, clocks, alive))
     total = _log_total(alive, gone.pieces.row, gone.value)
-    found = _chained(theta, past, paths, clocks, whole, np.exp(whole.value - total[whole.pieces.row]))
+    found = _chained(
+        theta, past, paths, clocks, whole, np.exp(whole.value - total[whole.pieces.row])
+    )
     return _with_buying(found, theta, past, total)
 
 
@@ -305,8 +305,8 @@ def _mass(pieces: Pieces, late: Floats, pace: Floats, paths: Paths, past: Past) 
     cell = pieces.row * shape[1] + pieces.step
 
     def summed(values: Floats) -> Floats:
-        size = shape[0] * shape[1]
-        return np.bincount(cell, weights=values, minlength=size).reshape(shape)
+        found = np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
+        return found.astype(np.float64).reshape(shape)
 
     from_here = np.cumsum(summed(late)[:, ::-1], axis=1)[:, ::-1]
     after = from_here - summed(late)

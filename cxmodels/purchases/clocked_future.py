@@ -10,15 +10,15 @@ import scipy
 
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.clocked_departures import Even
-from cxmodels.purchases.clocks import Clocks, Pieces
+from cxmodels.purchases.clocks import Clock, Clocks, Pieces
 from cxmodels.purchases.departures import Range, grouped
 
 
 def survival(theta: Floats, clocks: Clocks, now: Floats, t: Floats) -> Floats:
     """P(alive at t) = (beta / (beta + B(t)))^s."""
     _, _, s, beta = theta.T[:, :, None]
-    _, B = _from_now(clocks, now, t)
-    return np.exp(-s * np.log1p(B / beta))
+    _, B = from_now(clocks, now, t)
+    return np.asarray(np.exp(-s * np.log1p(B / beta)))
 
 
 def purchase_rate(theta: Floats, clocks: Clocks, now: Floats, t: Floats) -> Floats:
@@ -51,18 +51,18 @@ def expected_purchases(theta: Floats, clocks: Clocks, now: Floats, t: Floats) ->
     return found
 
 
-def log_pmf_survivors(
-    theta: Floats, clocks: Clocks, now: Floats, t: Floats, n: Ints
-) -> Floats:
+def log_pmf_survivors(theta: Floats, clocks: Clocks, now: Floats, t: Floats, n: Ints) -> Floats:
     """log P(X(t) = n, alive at t): negative binomial in A(t), times survival; n (m, j)."""
     r, alpha, s, beta = theta.T[:, :, None]
-    A, B = _from_now(clocks, now, t)
+    A, B = from_now(clocks, now, t)
     return np.asarray(_log_count(r, alpha, A, n) - s * np.log1p(B / beta))
 
 
 def _log_count(r: Floats, alpha: Floats, A: Floats, n: Ints) -> Floats:
     """log P(n purchases until the clock of buying reads A)."""
-    lifted = scipy.special.gammaln(r + n) - scipy.special.gammaln(r) - scipy.special.gammaln(n + 1.0)
+    lifted = (
+        scipy.special.gammaln(r + n) - scipy.special.gammaln(r) - scipy.special.gammaln(n + 1.0)
+    )
     late = np.log(alpha + A)
     return np.asarray(lifted + r * (np.log(alpha) - late) + scipy.special.xlogy(n, A) - n * late)
 
@@ -85,9 +85,7 @@ def log_pmf(theta: Floats, clocks: Clocks, now: Floats, t: Floats, n: Ints) -> F
     return found
 
 
-def _log_left(
-    theta: Floats, clocks: Clocks, now: Floats, pieces: Pieces, n: Floats
-) -> Floats:
+def _log_left(theta: Floats, clocks: Clocks, now: Floats, pieces: Pieces, n: Floats) -> Floats:
     """(c,): log P(n purchases and gone) within each piece of the time ahead."""
     row, where = pieces.row, (pieces.row, pieces.step)
     r, alpha, s, beta = theta[row].T
@@ -117,13 +115,11 @@ def _log_left(
         top = terms.max(axis=0)
         held = np.where(np.isfinite(top), top, 0.0)
         with np.errstate(divide="ignore"):  # far too many purchases for so short a time
-            found[rows] = held + np.log(
-                np.einsum("jm,jm->m", nodes.weight, np.exp(terms - held))
-            )
-    return lifted + found
+            found[rows] = held + np.log(np.einsum("jm,jm->m", nodes.weight, np.exp(terms - held)))
+    return np.asarray(lifted + found)
 
 
-def _from_now(clocks: Clocks, now: Floats, t: Floats) -> tuple[Floats, Floats]:
+def from_now(clocks: Clocks, now: Floats, t: Floats) -> tuple[Floats, Floats]:
     """A(t) and B(t) from now on (m, j); exactly 0 at t = 0."""
     A, B = clocks.read(now[:, None] + t)
     first, second = clocks.read(now[:, None])
@@ -139,29 +135,28 @@ def ends(
     buys = rng.standard_gamma(r) / alpha
     with np.errstate(divide="ignore", over="ignore"):  # a hazard of 0: never
         lifetime = beta * (rng.standard_exponential(s.size) / rng.standard_gamma(s))
-    _, B = _from_now(clocks, now, t[:, None])
+    _, B = from_now(clocks, now, t[:, None])
     _, here = clocks.read(now[:, None])
     stays = lifetime >= B[:, 0]
     reading = here[:, 0] + np.where(stays, B[:, 0], lifetime)
-    left = _inverse(clocks, reading, clocks.leaving.start, clocks.leaving.rate) - now
+    left = _inverse(clocks.since, clocks.leaving, reading) - now
     alive = np.where(stays, t, np.clip(left, 0.0, t))
-    A, _ = _from_now(clocks, now, alive[:, None])
+    A, _ = from_now(clocks, now, alive[:, None])
     return rng.poisson(buys * A[:, 0]), A[:, 0], alive
 
 
-def _inverse(clocks: Clocks, reading: Floats, start: Floats, rate: Floats) -> Floats:
-    """(m,): the time at which a clock with readings `start` (m, s) and rates reads `reading`."""
-    begun = np.isfinite(clocks.since) & (start <= reading[:, None])
+def _inverse(since: Floats, clock: Clock, reading: Floats) -> Floats:
+    """(m,): the time at which a clock with steps `since` (m, s) reads `reading`."""
+    begun = np.isfinite(since) & (clock.start <= reading[:, None])
     row, step = np.arange(reading.size), np.maximum(begun.sum(axis=1) - 1, 0)
-    return clocks.since[row, step] + (reading - start[row, step]) / rate[row, step]
+    past = (reading - clock.start[row, step]) / clock.rate[row, step]
+    return np.asarray(since[row, step] + past)
 
 
 def when(clocks: Clocks, now: Floats, owner: Ints, reading: Floats) -> Floats:
     """Times after now at which the clock of buying reads `reading` (p,), counted from now on, for
     purchases of customers `owner` (p,)."""
     A, _ = clocks.read(now[:, None])
-    found = np.empty(reading.size)
-    several = Clocks(clocks.since[owner], clocks.buying, clocks.leaving)
-    start, rate = clocks.buying.start[owner], clocks.buying.rate[owner]
-    found = _inverse(several, A[owner, 0] + reading, start, rate) - now[owner]
-    return np.maximum(found, 0.0)
+    own = Clock(clocks.buying.rate[owner], clocks.buying.start[owner])
+    time = _inverse(clocks.since[owner], own, A[owner, 0] + reading)
+    return np.maximum(time - now[owner], 0.0)

@@ -47,8 +47,8 @@ class Pieces:
 
     def some(self, chosen: Ints) -> "Pieces":
         """Some of them."""
-        every = (self.row, self.step, self.past, self.length)
-        return Pieces(*(values[chosen] for values in every))
+        row, step = self.row[chosen], self.step[chosen]
+        return Pieces(row, step, self.past[chosen], self.length[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class Paths:
 
     since: (p, s) when each step begins, infinite where a customer has fewer; row: (p, s) its row
     of `purchase` and `dropout`, both (rows, q), the columns that move each clock in the places of
-    their coefficients; until: (p,) how far all is known; now: (p,) the end of observation; who: (p,)
-    a customer of each path; last: the last day that `until` takes in; unit: of time.
+    their coefficients; until: (p,) how far all is known; now: (p,) the end of observation;
+    who: (p,) a customer of each path; last: the last day that `until` takes in; unit: of time.
     """
 
     since: Floats
@@ -77,10 +77,10 @@ class Paths:
         ends = np.concatenate([self.since[:, 1:], np.full((len(self.since), 1), np.inf)], axis=1)
         known = np.minimum(ends, self.until[:, None])
         found = known - np.where(np.isfinite(self.since), self.since, known)
-        return np.maximum(found, 0.0)
+        return np.asarray(np.maximum(found, 0.0))
 
     def clocks(self, effects: Floats, place: Ints) -> "Clocks":
-        """The clocks of m customers with these paths (m,); effects (q,), or (m, q) if they differ."""
+        """The clocks of customers with these paths (m,); effects (q,), or (m, q) if they differ."""
         return Clocks(
             self.since[place],
             self._clock(self.purchase, effects, place),

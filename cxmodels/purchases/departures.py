@@ -19,7 +19,9 @@ FALL = 42.0  # what has fallen to exp(-42) no longer counts
 CELLS = 24_576  # nodes times rows at once: what stays in a processor's cache
 DROP = 4.0  # logs of the function that weigh as much as one of time
 SIZES = np.array([3, 4, 6, 8, 10, 12, 16])  # nodes of a panel
-UP_TO = np.array([0.018, 0.07, 0.4, 0.9, 1.5, 2.1])  # logs of time for which they suffice, to 1e-13; else 16
+UP_TO = np.array(
+    [0.018, 0.07, 0.4, 0.9, 1.5, 2.1]
+)  # logs of time for which they suffice, to 1e-13; else 16
 PANEL = 3.0  # logs of time in a panel where there are several
 MOST_PANELS = 64
 RULES = {int(size): np.polynomial.legendre.leggauss(size) for size in SIZES}

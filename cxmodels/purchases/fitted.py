@@ -22,9 +22,9 @@ from cxmodels.purchases.covariates import WithCovariates
 from cxmodels.purchases.design import Design, design_of
 from cxmodels.purchases.family import PurchaseFamily, whole_counts, window_pmf
 from cxmodels.purchases.kinds import CovariateEffects, design_in, effects_of, kind_of, one_kind
+from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.over_time import OverTime, with_design
 from cxmodels.purchases.over_time_likelihood import OverTimeObjective
-from cxmodels.purchases.opportunities import ask_for_opportunities, whole_horizon
 from cxmodels.purchases.prediction import new_customer_table, prediction_table
 from cxmodels.purchases.simulation import AliveGroups, p_alive, simulated_log
 from cxmodels.results.draws import Draws

@@ -32,7 +32,7 @@ from cxmodels.purchases.until_departure import spread_evenly
 OWN = 4  # r, alpha, s, beta
 
 
-def _ahead(formula: Callable[..., Floats]) -> Callable[..., Any]:
+def ahead(formula: Callable[..., Floats]) -> Callable[..., Any]:
     """The quantity that a formula of times (m, j) ahead, and counts, gives; arguments broadcast."""
 
     def quantity(self: "OverTime", theta: Floats, *given: Any) -> Floats:
@@ -111,8 +111,8 @@ class OverTime(PurchaseFamily):
             rows = flat[part]
             place = _place(rows)
             clocks = self.link.placed.clocks(_effects(rows), place)
-            seen = [value[part] for value in past]
-            one = Past(*seen, np.ones(place.size), place, clocks.since)
+            seen_x, last, end = (value[part] for value in past)
+            one = Past(seen_x, last, end, np.ones(place.size), place, clocks.since)
             return log_braces(rows[:, :OWN], one, clocks)
 
         parts = self._parts(len(flat), work)
@@ -138,11 +138,11 @@ class OverTime(PurchaseFamily):
         found[..., -1] = np.broadcast_to(T, shape)
         return found
 
-    survival = _ahead(clocked_future.survival)
-    expected_purchases = _ahead(clocked_future.expected_purchases)
-    purchase_rate = _ahead(clocked_future.purchase_rate)
-    log_pmf = _ahead(clocked_future.log_pmf)
-    log_pmf_survivors = _ahead(clocked_future.log_pmf_survivors)
+    survival = ahead(clocked_future.survival)
+    expected_purchases = ahead(clocked_future.expected_purchases)
+    purchase_rate = ahead(clocked_future.purchase_rate)
+    log_pmf = ahead(clocked_future.log_pmf)
+    log_pmf_survivors = ahead(clocked_future.log_pmf_survivors)
 
     def simulate_counts(self, theta: Floats, t: Number, rng: np.random.Generator) -> Ints:
         return self.simulate_ends(theta, t, rng)[0]

@@ -43,8 +43,8 @@ def prediction_table(
     family, theta = fit.family, fit.theta
     states = AliveGroups.of(family, seen).x.size
     count = default_draws(seen.T.size, states) if draws is None else draws
+    columns = at_the_estimate(family, theta, seen, t)  # first: what cannot be asked fails at once
     sample = fit.posterior(count, seed=seed).values
-    columns = at_the_estimate(family, theta, seen, t)
     ends = _quantiles(family, sample, seen, t, level, seed)
     columns |= dict(
         zip(["lower", "upper", "purchases_lower", "purchases_upper"], ends, strict=True)

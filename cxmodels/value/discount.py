@@ -23,6 +23,8 @@ from cxmodels.numerics.arrays import Floats, Number
 
 FORGOTTEN = 1e-12  # discount factor beyond which an infinite horizon is cut
 PANEL = 2.0  # width of a panel in y; the rate is analytic within pi of the real line
+CLOSE = 1e-9  # share of the horizon within which two cuts are one
+SHORT = 0.1  # share of a panel's width that is short
 NODES = 12  # Chebyshev nodes in a panel: relative error about 6.4^-12 = 2e-10
 GAUSS = np.polynomial.legendre.leggauss(24)
 FEW = np.polynomial.legendre.leggauss(6)  # exact to degree 11, a node's own, within many months
@@ -140,12 +142,14 @@ class DiscountCurve:
         *,
         panel: float = PANEL,
         nodes: int = NODES,
+        jumps: Floats | None = None,
     ) -> "Scheme":
         """Nodes and weights that turn a purchase rate into discounted expected purchases.
 
         resolution: the shortest time over which the purchase rate changes by its own size;
         rates: annual rates, one column of weights for each, the curve's own if None;
-        panel, nodes: width in y and Chebyshev nodes; wider and fewer where speed is wanted.
+        panel, nodes: width in y and Chebyshev nodes; wider and fewer where speed is wanted;
+        jumps: times at which the purchase rate may jump, where panels are cut.
         """
         rates = np.array([self.rate]) if rates is None else rates
         reach = min(self.length, DiscountCurve(rates.min(), np.inf, self.unit).reach)
@@ -154,8 +158,13 @@ class DiscountCurve:
         c = min(resolution, reach)
         panels = max(1, int(np.ceil(np.log1p(reach / c) / panel)))
         edges = c * np.expm1(np.linspace(0.0, np.log1p(reach / c), panels + 1))
+        if jumps is not None:
+            edges = np.union1d(edges, jumps[(jumps > 0.0) & (jumps < reach)])
+            edges = edges[np.append(np.diff(edges) > CLOSE * reach, True)]
+        short = np.diff(np.log1p(edges / c)) < SHORT * panel  # far fewer nodes do
         parts = [
-            self._panel((low, high), c, rates, nodes) for low, high in itertools.pairwise(edges)
+            self._panel(ends, c, rates, max(3, nodes // 3) if near else nodes)
+            for ends, near in zip(itertools.pairwise(edges), short, strict=True)
         ]
         return Scheme(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 

@@ -36,7 +36,8 @@ def scheme_of(
     """
     if family.discrete:
         return counted(curve, fading(family, alive), rates, nodes=nodes)
-    return curve.scheme(resolution(family, alive), rates, nodes=nodes)
+    jumps = family.link.jumps(alive)
+    return curve.scheme(resolution(family, alive), rates, nodes=nodes, jumps=jumps)
 
 
 def resolution(family: PurchaseFamily, alive: Floats) -> float:

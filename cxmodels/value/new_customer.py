@@ -28,7 +28,7 @@ def discounted_purchases(
     """(d,): discounted expected repeat purchases of a new customer under each theta (d, k) and
     annual rate (d,); on average over the kinds of a mix where customers differ."""
     kinds = ONE if mix is None else mix
-    own = family.link.rows(theta, kinds.kind)
+    own = family.link.acquired(theta, kinds.kind)
     distinct, place = np.unique(rates, return_inverse=True)
     scheme = scheme_of(family, own.reshape(-1, own.shape[-1]), curve, distinct)
     rate = family.purchase_rate(own[:, :, None, :], scheme.times)
@@ -95,7 +95,7 @@ def _outcomes(
     spend = np.repeat(drawn.spend, COPIES, axis=0)
     nu = rng.standard_gamma(spend[:, 1]) / spend[:, 2]
     few = mix.few(SIMULATED)
-    own = family.link.rows(drawn.purchases, few.kind)
+    own = family.link.acquired(drawn.purchases, few.kind)
     kind = rng.choice(few.size.size, size=nu.size, p=few.size / few.size.sum())
     purchases = own[np.arange(nu.size) // COPIES, kind]
     found = family.simulate(purchases, simulated_reach(terms.curve), rng)
