@@ -86,49 +86,68 @@ def with_path(
     if time not in given:
         listed = ", ".join(map(str, given.columns))
         raise DataError("covariates", [Problem(f"there is no column {time!r}", remedy=listed)])
-    common = on not in given
-    names = covariate_names([str(name) for name in given.columns if name not in (on, time)])
-    known = {*base.table.columns, *(name for path in base.paths for name in path.names)}
-    taken = [name for name in names if name in known]
-    if not names:
-        raise OptionError(f"the frame has no column beside {on!r} and {time!r}: nothing to join")
-    if taken:
-        raise OptionError(f"the base has a column {taken[0]!r} already: rename it in the frame")
+    names = _names(base, given, (on, time))
     if not len(given):
         raise DataError("covariates over time", [Problem("the frame has no rows")])
     days, problems = _days(given, time)
     if not problems:
-        problems = _problems(base, given, None if common else on, days)
+        problems = _problems(base, given, on if on in given else None, days)
     if problems:
         raise DataError("covariates over time", problems)
-    if not common:
+    ids = None
+    if on in given:
         mine = given[on].isin(base.table["customer_id"]).to_numpy()
         given, days = given[mine], days[mine]
-    codes = np.zeros(len(given)) if common else _places(base, given[on])
-    order = np.lexsort((days, codes))
-    last = max(base.end, days.max().astype(object)) if until is None else day("until", until)
-    assert last is not None  # noqa: S101 - for the types
+        ids = given[on]
+    order = np.lexsort((days, np.zeros(len(given)) if ids is None else _places(base, ids)))
     path = CovariatePath(
         given[list(names)].iloc[order].reset_index(drop=True),
-        None if common else given[on].iloc[order].reset_index(drop=True),
+        None if ids is None else ids.iloc[order].reset_index(drop=True),
         days[order],
-        last,
+        day("until", until) or max(base.end, _last_day(days)),
     )
     return replace(base, paths=(*base.paths, path))
+
+
+def _names(base: "CustomerBase", given: "pd.DataFrame", roles: tuple[str, str]) -> tuple[str, ...]:
+    """The covariates of a frame, whose other columns play roles; new names all."""
+    names = covariate_names([str(name) for name in given.columns if name not in roles])
+    if not names:
+        words = " and ".join(repr(role) for role in roles)
+        raise OptionError(f"the frame has no column beside {words}: nothing to join")
+    known = {*base.table.columns, *(name for path in base.paths for name in path.names)}
+    taken = [name for name in names if name in known]
+    if taken:
+        raise OptionError(f"the base has a column {taken[0]!r} already: rename it in the frame")
+    return names
 
 
 def _days(given: "pd.DataFrame", time: str) -> tuple[Any, list[Problem]]:
     """The days of the rows, or what is wrong with them."""
     import pandas as pd
 
-    found = pd.to_datetime(given[time].astype(object), errors="coerce", format="mixed", utc=False)
-    found = pd.to_datetime(found, errors="coerce")
+    try:
+        found = pd.to_datetime(given[time].astype(object), errors="coerce", format="mixed")
+    except ValueError:
+        return None, [Problem(f"{time} mixes time zones", remedy="Make a column of days of it.")]
     wrong = found.isna().to_numpy()
     if not wrong.any():
-        return found.to_numpy().astype("datetime64[D]"), []
+        local = found.dt.tz_localize(None)  # the day where it was written down
+        return local.to_numpy().astype("datetime64[D]"), []
     first = int(np.argmax(wrong))
-    what = f"{time} is not a day such as '1997-09-30'"
+    what = f"{time} is missing or no day such as '1997-09-30'"
     return None, [Problem(what, int(wrong.sum()), f"row {first + 1}: {given[time].iloc[first]!r}")]
+
+
+def _last_day(days: Any) -> date:
+    """The last day of which rows speak: evenly spaced ones (weeks) hold a step, others a day."""
+    distinct = np.unique(days)
+    steps = np.diff(distinct)
+    even = steps.size > 1 and bool((steps == steps[0]).all())
+    found: date = (distinct[-1] + (steps[0] - WHOLE_DAYS if even else 0 * WHOLE_DAYS)).astype(
+        object
+    )
+    return found
 
 
 def _places(base: "CustomerBase", ids: "pd.Series[Any]") -> Ints:

@@ -155,10 +155,10 @@ class CustomerBase:
 
         Args: frame: any tabular object or path with one row a customer; on: its column of ids.
         time: a column of days, where covariates change over time: a row then holds from its day
-        until the customer's next row, and the last one through `until`, which is the end of the
-        base or the last day of the table unless given. Without a column `on` the rows hold for all
-        customers, as a season does. Rows after the base's end are projections: predictions reach
-        as far as they do.
+        until the customer's next row, and the last one through `until`: unless given, the end of
+        the base, or the last day of the table (of its last week, where its days are the weeks').
+        Without a column `on` the rows hold for all customers, as a season does. Rows after the
+        base's end are projections: predictions reach as far as they do.
         Customers of the frame who are not in the base are left out.
         Raises: DataError where customers of the base are missing there, or occur twice.
 

@@ -96,19 +96,12 @@ class FittedModel(Shown, ABC):
             if prior is not None or self.stored is None:
                 raise OptionError("a loaded fit has no data for another prior: fit it again")
             return self.stored.resample(draws, seed)
-        asked = (id(self.objective), draws, seed)
         if prior is not None or not isinstance(seed, int):
-            return self._sampled(draws, seed, prior)
+            return _sampled(self.objective, self.estimate, draws, seed, prior)
+        asked = (id(self.objective), draws, seed)
         if asked not in self.known:
-            self.known[asked] = self._sampled(draws, seed, prior)
+            self.known[asked] = _sampled(self.objective, self.estimate, draws, seed, None)
         return self.known[asked]
-
-    def _sampled(self, draws: int, seed: int, prior: NormalPrior | None) -> Draws:
-        assert self.objective is not None  # noqa: S101 - for the types
-        objective: Objective = self.objective
-        if isinstance(self.objective, Penalised) and self.objective.prior is not None:
-            objective, prior = self.objective.likelihood, prior or self.objective.prior
-        return sample(objective, self.estimate, draws=draws, seed=seed, prior=prior)
 
     def interval(self, method: str = "wald", level: float = 0.9) -> pd.DataFrame:
         """Intervals of the parameters: "wald", "profile" (likelihood) or "posterior" (draws).
@@ -138,3 +131,13 @@ class FittedModel(Shown, ABC):
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What else the fit needs to be read back: its kind, family, unit and counts."""
+
+
+def _sampled(
+    objective: Objective, estimate: Estimate, draws: int, seed: int, prior: NormalPrior | None
+) -> Draws:
+    """Draws under `prior`, if None under the one that the fit was made with."""
+    likelihood = objective
+    if isinstance(objective, Penalised) and objective.prior is not None:
+        likelihood, prior = objective.likelihood, prior or objective.prior
+    return sample(likelihood, estimate, draws=draws, seed=seed, prior=prior)

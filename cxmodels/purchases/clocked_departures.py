@@ -23,7 +23,7 @@ import scipy
 
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.numerics.arrays import Floats, Ints
-from cxmodels.purchases.clocks import Clocks, Paths, Pieces, steps_at
+from cxmodels.purchases.clocks import Clocks, Paths, Pieces
 from cxmodels.purchases.departures import FALL, Nodes, Range, grouped
 from cxmodels.purchases.lifetime_laws import Slopes
 from cxmodels.purchases.until_departure import moments
@@ -49,11 +49,14 @@ class Past:
         return Pieces.between(self.since, self.t_x, self.T)
 
     @cached_property
+    def opening(self) -> Pieces:
+        """The moment of the last purchase of each."""
+        return Pieces.at(self.since, self.t_x[:, None])
+
+    @cached_property
     def closing(self) -> Pieces:
-        """Where the end of observation lies in its step: pieces without a length."""
-        row = np.arange(self.x.size)
-        step = steps_at(self.since, self.T[:, None])[:, 0]
-        return Pieces(row, step, self.T - self.since[row, step], np.zeros(row.size))
+        """The end of observation of each."""
+        return Pieces.at(self.since, self.T[:, None])
 
     def rows(self, part: slice) -> "Past":
         """Some of them."""
@@ -82,9 +85,14 @@ class Even:
     def span(self) -> Range:
         """Where to look: both clocks bend over times of alpha' / a and beta' / b."""
         late, gone = self.late / self.pace, self.gone / self.haste
-        drop = self.n * np.log1p(self.length / late) + self.s * np.log1p(self.length / gone)
-        none = np.zeros_like(drop)
-        return Range(none, self.length, np.minimum(late, gone), none, none, drop)
+        none = np.zeros_like(late)
+        return Range(none, self.length, np.minimum(late, gone), none, none, self.drop)
+
+    @property
+    def drop(self) -> Floats:
+        """By how much, in logs, a piece falls from its start to its end at the most."""
+        late, gone = self.pace / self.late, self.haste / self.gone
+        return np.asarray((self.n * late + self.s * gone) * self.length)
 
     def log_terms(self, v: Floats) -> Floats:
         """log of (alpha' + a v)^-n s b (beta' + b v)^-(s+1), v (j, c) from the piece's start."""
@@ -125,15 +133,15 @@ class Even:
 def even(theta: Floats, x: Floats, clocks: Clocks, pieces: Pieces) -> Even:
     """What the pieces of m customers depend on; theta (4,), or (m, 4): r, alpha, s, beta."""
     r, alpha, s, beta = (theta[pieces.row] if theta.ndim > 1 else theta).T[:4]
-    where, n = (pieces.row, pieces.step), r + x[pieces.row]
-    late, gone = clocks.readings(pieces)
+    n = r + x[pieces.row]
+    late, gone = clocks.at(pieces)
     return Even(
         n,
         alpha + late,
-        clocks.buying.rate[where],
+        clocks.buying.pace(pieces),
         np.broadcast_to(s, n.shape),
         beta + gone,
-        clocks.leaving.rate[where],
+        clocks.leaving.pace(pieces),
         pieces.length,
     )
 
@@ -151,7 +159,7 @@ def log_braces(theta: Floats, past: Past, clocks: Clocks) -> tuple[Floats, Float
 def log_alive(theta: Floats, past: Past, clocks: Clocks) -> Floats:
     """log of (alpha + A(T))^-n (beta + B(T))^-s."""
     r, alpha, s, beta = theta.T[:4]
-    A, B = clocks.readings(past.closing)
+    A, B = clocks.at(past.closing)
     return np.asarray(-(r + past.x) * np.log(alpha + A) - s * np.log(beta + B))
 
 
@@ -159,13 +167,18 @@ def _counted(theta: Floats, past: Past, clocks: Clocks, alive: Floats) -> tuple[
     """The pieces that count beside the customer's largest one, or beside "alive"."""
     pieces = past.pieces
     every = even(theta, past.x, clocks, pieces)
-    drop = every.span.drop
-    top = every.log_terms(np.zeros(every.n.size)) + np.log(every.length)
-    highest = alive.copy()
-    np.maximum.at(highest, pieces.row, top - drop)  # the least that a piece can hold
-    counts = top > highest[pieces.row] - FALL
-    if counts.all():
+    r, alpha, s, beta = theta.T[:4]
+    A, B = clocks.at(past.opening)
+    at_once = -(r + past.x) * np.log(alpha + A) - s * np.log(beta + B)
+    falling = np.flatnonzero((at_once - alive > FALL)[pieces.row])
+    if not falling.size:
         return pieces, every
+    some, row = every.some(falling), pieces.row[falling]
+    top = some.log_terms(np.zeros(falling.size)) + np.log(some.length)
+    highest = alive.copy()
+    np.maximum.at(highest, row, top - some.drop)  # the least that a piece can hold
+    counts = np.ones(pieces.row.size, dtype=bool)
+    counts[falling] = top > highest[row] - FALL
     chosen = np.flatnonzero(counts)
     return pieces.some(chosen), every.some(chosen)
 
@@ -235,7 +248,7 @@ class _Terms:
     def of_staying(cls, theta: Floats, past: Past, clocks: Clocks, alive: Floats) -> "_Terms":
         """The terms "alive at T", each in the step that holds T."""
         r, alpha, s, beta = theta[:4]
-        A, B = clocks.readings(past.closing)
+        A, B = clocks.at(past.closing)
         late, gone, n = alpha + A, beta + B, r + past.x
         first, second = np.zeros((6, n.size)), np.zeros((6, 6, n.size))
         first[[R, LATE, S, GONE]] = -np.log(late), -n / late, -np.log(gone), -s / gone
@@ -250,7 +263,7 @@ class _Terms:
         mine, more = self.pieces, other.pieces
         pieces = Pieces(
             np.concatenate([mine.row, more.row]),
-            np.concatenate([mine.step, more.step]),
+            np.concatenate([mine.cell, more.cell]),
             np.concatenate([mine.past, more.past]),
             np.concatenate([mine.length, more.length]),
         )
@@ -271,7 +284,7 @@ def _chained(
     G = sum p J' g, the Hessian sum p (J' E[h + g g'] J + g . d2(own) / d theta2) - G G'.
     """
     pieces, K = terms.pieces, theta.size
-    row, columns = paths.row[past.place[pieces.row], pieces.step], (paths.purchase, paths.dropout)
+    row, columns = paths.row[past.place].take(pieces.cell), (paths.purchase, paths.dropout)
     J = np.zeros((6, K, row.size))
     J[[R, LATE, S, GONE], [0, 1, 2, 3]] = 1.0
     hessian = np.zeros((K, K))
@@ -279,8 +292,8 @@ def _chained(
     for X, clock, start, rate in zip(
         columns, (clocks.buying, clocks.leaving), (LATE, GONE), (PACE, HASTE), strict=True
     ):
-        now = clock.rate[pieces.row, pieces.step][:, None] * X[row]
-        slope = paths.slopes(X, clock.rate, past.place)[pieces.row, pieces.step]
+        now = clock.pace(pieces)[:, None] * X[row]
+        slope = paths.slopes(X, clock.rate, past.place).reshape(-1, K - 4)[pieces.cell]
         J[start, 4:] = (slope + pieces.past[:, None] * now).T
         J[rate, 4:] = now.T
         mass = _mass(pieces, w * terms.first[start], w * terms.first[rate], paths, past)
@@ -302,10 +315,9 @@ def _mass(pieces: Pieces, late: Floats, pace: Floats, paths: Paths, past: Past) 
     the rate itself is rate x z z' of its own step; late, pace (c,): what each is multiplied by.
     """
     shape = (past.x.size, paths.row.shape[1])
-    cell = pieces.row * shape[1] + pieces.step
 
     def summed(values: Floats) -> Floats:
-        found = np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
+        found = np.bincount(pieces.cell, weights=values, minlength=shape[0] * shape[1])
         return found.astype(np.float64).reshape(shape)
 
     from_here = np.cumsum(summed(late)[:, ::-1], axis=1)[:, ::-1]

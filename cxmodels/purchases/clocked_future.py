@@ -38,14 +38,14 @@ def expected_purchases(theta: Floats, clocks: Clocks, now: Floats, t: Floats) ->
     found = np.zeros(t.shape)
     for place in range(t.shape[1]):
         pieces = Pieces.between(clocks.since, now, now + t[:, place])
-        row, where = pieces.row, (pieces.row, pieces.step)
+        row = pieces.row
         r, alpha, s, beta = theta[row].T
-        haste = clocks.leaving.rate[where]
+        haste = clocks.leaving.pace(pieces)
         _, here = clocks.read(now[:, None])
-        before = beta + clocks.leaving.at(*where, pieces.past) - here[row, 0]
+        before = beta + clocks.leaving.at(pieces) - here[row, 0]
         z = np.log1p(haste * pieces.length / before)
         share = np.exp(s * np.log(beta / before))
-        each = r / alpha * clocks.buying.rate[where] / haste * share * before * z
+        each = r / alpha * clocks.buying.pace(pieces) / haste * share * before * z
         each *= scipy.special.exprel((1.0 - s) * z)
         found[:, place] = np.bincount(row, weights=each, minlength=len(t))
     return found
@@ -87,17 +87,17 @@ def log_pmf(theta: Floats, clocks: Clocks, now: Floats, t: Floats, n: Ints) -> F
 
 def _log_left(theta: Floats, clocks: Clocks, now: Floats, pieces: Pieces, n: Floats) -> Floats:
     """(c,): log P(n purchases and gone) within each piece of the time ahead."""
-    row, where = pieces.row, (pieces.row, pieces.step)
+    row = pieces.row
     r, alpha, s, beta = theta[row].T
     A, B = (reading[row, 0] for reading in clocks.read(now[:, None]))
-    clock = clocks.buying.at(*where, pieces.past) - A
+    clock = clocks.buying.at(pieces) - A
     each = Even(
         r + n[row],
         alpha + clock,
-        clocks.buying.rate[where],
+        clocks.buying.pace(pieces),
         s,
-        beta + clocks.leaving.at(*where, pieces.past) - B,
-        clocks.leaving.rate[where],
+        beta + clocks.leaving.at(pieces) - B,
+        clocks.leaving.pace(pieces),
         pieces.length,
     )
     lifted = (

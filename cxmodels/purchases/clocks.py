@@ -27,12 +27,12 @@ BEYOND = 1e-9  # share of a step by which rounding may leave what is known
 class Pieces:
     """Pieces of time in which m customers may have left, each within one step of covariates.
 
-    row: (c,) whose piece; step: (c,) the step it lies in; past: (c,) time from the beginning of
-    the step to that of the piece; length: (c,) how long it is.
+    row: (c,) whose piece; cell: (c,) the step it lies in, counted through all (m, s); past: (c,)
+    time from the beginning of the step to that of the piece; length: (c,) how long it is.
     """
 
     row: Ints
-    step: Ints
+    cell: Ints
     past: Floats
     length: Floats
 
@@ -42,13 +42,22 @@ class Pieces:
         ends = np.concatenate([since[:, 1:], np.full((len(since), 1), np.inf)], axis=1)
         begin = np.maximum(since, low[:, None])
         length = np.minimum(ends, high[:, None]) - begin
-        row, step = np.nonzero(length > 0.0)
-        return cls(row, step, begin[row, step] - since[row, step], length[row, step])
+        cell = np.flatnonzero(length > 0.0)
+        past = begin.ravel()[cell] - since.ravel()[cell]
+        return cls(cell // since.shape[1], cell, past, length.ravel()[cell])
+
+    @classmethod
+    def at(cls, since: Floats, time: Floats) -> "Pieces":
+        """A piece without length for each time (m, j) of each customer, row by row."""
+        row = np.repeat(np.arange(len(time)), time.shape[1])
+        cell = (steps_at(since, time) + np.arange(len(time))[:, None] * since.shape[1]).ravel()
+        past = time.ravel() - since.ravel()[cell]
+        return cls(row, cell, past, np.zeros(row.size))
 
     def some(self, chosen: Ints) -> "Pieces":
         """Some of them."""
-        row, step = self.row[chosen], self.step[chosen]
-        return Pieces(row, step, self.past[chosen], self.length[chosen])
+        row, cell = self.row[chosen], self.cell[chosen]
+        return Pieces(row, cell, self.past[chosen], self.length[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +144,13 @@ class Clock:
     rate: Floats
     start: Floats
 
-    def at(self, rows: Ints, step: Ints, past: Floats) -> Floats:
-        """Its reading `past` units of time after the beginning of a step of each of some rows."""
-        return self.start[rows, step] + self.rate[rows, step] * past
+    def at(self, pieces: Pieces) -> Floats:
+        """Its reading (c,) as pieces begin."""
+        return np.asarray(self.start.take(pieces.cell) + self.pace(pieces) * pieces.past)
+
+    def pace(self, pieces: Pieces) -> Floats:
+        """Its rate (c,) within pieces."""
+        return np.asarray(self.rate.take(pieces.cell))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,24 +161,20 @@ class Clocks:
     buying: Clock
     leaving: Clock
 
-    def readings(self, pieces: Pieces) -> tuple[Floats, Floats]:
+    def at(self, pieces: Pieces) -> tuple[Floats, Floats]:
         """A and B (c,) as pieces begin."""
-        where = (pieces.row, pieces.step, pieces.past)
-        return self.buying.at(*where), self.leaving.at(*where)
+        return self.buying.at(pieces), self.leaving.at(pieces)
 
     def read(self, time: Floats) -> tuple[Floats, Floats]:
         """A and B (m, j) at times (m, j) since the first purchase."""
-        rows, step, past = self._where(time)
-        return self.buying.at(rows, step, past), self.leaving.at(rows, step, past)
+        A, B = self.at(Pieces.at(self.since, time))
+        return A.reshape(time.shape), B.reshape(time.shape)
 
     def pace(self, time: Floats) -> tuple[Floats, Floats]:
-        """A and B, and how fast the first runs (m, j): what a purchase rate needs."""
-        rows, step, past = self._where(time)
-        return self.buying.rate[rows, step], self.leaving.at(rows, step, past)
-
-    def _where(self, time: Floats) -> tuple[Ints, Ints, Floats]:
-        rows, step = np.arange(len(time))[:, None], steps_at(self.since, time)
-        return rows, step, time - self.since[rows, step]
+        """How fast A runs, and B (m, j): what a purchase rate needs."""
+        moments = Pieces.at(self.since, time)
+        pace, B = self.buying.pace(moments), self.leaving.at(moments)
+        return pace.reshape(time.shape), B.reshape(time.shape)
 
 
 def steps_at(since: Floats, time: Floats) -> Ints:

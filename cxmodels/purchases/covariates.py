@@ -49,7 +49,7 @@ class ByCovariates:
         own = np.broadcast_to(theta[..., None, :k], (*theta.shape[:-1], kind.size, k)).copy()
         for moved, matrix in zip(self.moved, matrices, strict=True):
             eta = np.clip(theta[..., k:] @ matrix.T, -FARTHEST, FARTHEST)[..., kind]
-            places = self._places(moved)
+            places = _places(self.family, moved)
             own[..., places] = moved.own(own[..., places], eta)
         return own
 
@@ -123,7 +123,7 @@ class ByCovariates:
         J[np.arange(k), np.arange(k)] = 1.0
         bends = []
         for place, (moved, matrix) in enumerate(zip(self.moved, self._placed(), strict=True)):
-            places = self._places(moved)
+            places = _places(self.family, moved)
             among = [*places, k + place]
             eta = np.clip(matrix @ theta[k:], -FARTHEST, FARTHEST)[kind]
             found = moved.derivatives(theta[places], eta)
@@ -139,13 +139,14 @@ class ByCovariates:
             for matrix in self._placed()
         ]
 
-    def _places(self, moved: Moved) -> list[int]:
-        return [self.family.space.index(name) for name in moved.parameters]
-
     def _placed(self) -> tuple[Floats, ...]:
         if not self.matrices:
             raise OptionError(asked_for_a_kind(self.design))
         return self.matrices
+
+
+def _places(family: PurchaseFamily, moved: Moved) -> list[int]:
+    return [family.space.index(name) for name in moved.parameters]
 
 
 def asked_for_a_kind(design: Design) -> str:

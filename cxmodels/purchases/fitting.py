@@ -31,6 +31,7 @@ class FittableFamily(PurchaseFamily):
         posterior mode in place of maximum likelihood, on logs of parameters and standardised
         coefficients.
         The family's own parameters are then those of a customer at the mean of each column.
+        Covariates over time, joined with base.with_covariates(frame, time=...), are for ParetoNBD.
         Raises: DataError where the base cannot say what is asked, OptionError for a wrong formula.
 
         >>> import cxmodels as cx

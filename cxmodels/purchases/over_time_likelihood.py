@@ -12,11 +12,11 @@ from cxmodels.likelihood.objective import Derivatives
 from cxmodels.numerics.arrays import Floats
 from cxmodels.numerics.transforms import Space
 from cxmodels.purchases.clocked_departures import Past, derivatives, log_likelihood
-from cxmodels.purchases.clocks import Paths
+from cxmodels.purchases.clocks import Paths, steps_at
 from cxmodels.purchases.likelihood import threaded
 from cxmodels.purchases.over_time import OverTime
 
-CELLS = 200_000  # customers times steps in each thread: what stays in a cache
+CELLS = 60_000  # customers times steps in each thread: what stays in a cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +117,7 @@ def _bought(base: CustomerBase, seen: Profiles, paths: Paths) -> Floats:
     customer, time = occasions_of(base)
     history = seen.row[customer]
     kind = seen.kind[history]
-    step = np.zeros(time.size, dtype=np.int64)
-    for place in range(1, paths.since.shape[1]):
-        step += time >= paths.since[kind, place]
+    step = steps_at(paths.since[kind], time[:, None])[:, 0]
     columns = paths.purchase[paths.row[kind, step]]
     found = np.zeros((seen.frequency.size, columns.shape[1]))
     np.add.at(found, history, columns)

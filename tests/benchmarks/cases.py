@@ -69,6 +69,12 @@ CASES = (
         inner=3,
     ),
     Case(
+        "over_time",
+        "covariates over time, 1,000 customers, 150 weeks",
+        "fit under 60 s",
+        {"cxmodels, fit": works.cx_over_time, "cxmodels, forecast": works.cx_over_time_ahead},
+    ),
+    Case(
         "value_million",
         "CLV of 1 million customers, 12 months",
         "with intervals, faster than lifetimes without",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import cxmodels as cx
 from tests.benchmarks.material import LOG_END, Material
@@ -99,6 +100,46 @@ def tenth(material: Material) -> cx.CustomerBase:
 def cx_pareto_cdnow(material: Material) -> Work:
     base = cdnow()
     return Work(lambda: cx.ParetoNBD().fit(base), _ended)
+
+
+def marketed(material: Material) -> cx.CustomerBase:
+    """1,000 simulated customers over 150 weeks, each with marketing of their own every week, known
+    for half a year more; simulated without effects."""
+    customers, weeks = (1000, 150) if material.facts["customers"] >= 1_000_000 else (60, 30)
+    rng = np.random.default_rng(2)
+    bought = cx.ParetoNBD().fit(cdnow()).simulate(customers, T=float(weeks), seed=2)
+    monday = pd.Timestamp("2022-01-03")
+    log = bought.assign(time=monday + pd.to_timedelta(bought["time"] * 7, unit="D"))
+    base = cx.customer_base(
+        log, customer="customer_id", time="time", unit="week", collapse="none",
+        end=monday + pd.Timedelta(days=7 * weeks - 1),
+    )  # fmt: skip
+    week = monday + pd.to_timedelta(np.arange(weeks + 26) * 7, unit="D")
+    marketing = pd.DataFrame(
+        {
+            "customer_id": np.repeat(base.table["customer_id"], week.size),
+            "week": np.tile(week, customers),
+            "mails": rng.poisson(1.0, customers * week.size),
+            "summer": np.tile(week.month.isin([6, 7, 8]).astype(int), customers),
+        }
+    )
+    return base.with_covariates(marketing, time="week")
+
+
+MARKETED = {"purchase": "~ mails + summer", "dropout": "~ mails"}
+
+
+def cx_over_time(material: Material) -> Work:
+    base = marketed(material)
+    return Work(lambda: cx.ParetoNBD().fit(base, **MARKETED), _ended)
+
+
+def cx_over_time_ahead(material: Material) -> Work:
+    base = marketed(material)
+    fit = cx.ParetoNBD().fit(base, **MARKETED)
+    return Work(
+        lambda: fit.predict(base, horizon="26W", draws=200), lambda found: {"rows": len(found)}
+    )
 
 
 def cx_pareto_100k(material: Material) -> Work:

@@ -1,6 +1,6 @@
-"""Are intervals honest where covariates change over time? Run many times on simulated customers,
-90 per cent intervals hold the true effects, and the purchases of the quarter that follows, in 90 per
-cent of the runs. The naive fit, which knows no season, misses that quarter every time.
+"""Are intervals honest where covariates change over time? Run many times on simulated customers, 90
+per cent intervals hold the true effects, and the purchases of the quarter that follows, in 90 per
+cent of the runs.
 """
 
 import numpy as np

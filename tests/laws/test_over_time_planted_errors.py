@@ -70,9 +70,9 @@ def without_the_rate_of_leaving(theta, x, both, pieces):
 
 
 def with_rates_of_the_step_before(theta, x, both, pieces):
-    earlier = replace(pieces, step=np.maximum(pieces.step - 1, 0))
+    earlier = replace(pieces, cell=np.maximum(pieces.cell - 1, 0))
     each = clocked_departures.even(theta, x, both, pieces)
-    return replace(each, pace=both.buying.rate[pieces.row, earlier.step])
+    return replace(each, pace=both.buying.pace(earlier))
 
 
 def without_purchases(theta, x, both, pieces):
@@ -99,19 +99,19 @@ def _with(right, wrong, monkeypatch, given):
 def alive_a_step_early(theta, past, both):
     early = replace(past.closing, past=0.0 * past.closing.past)
     r, alpha, s, beta = theta.T[:4]
-    A, B = both.readings(early)
+    A, B = both.at(early)
     return -(r + past.x) * np.log(alpha + A) - s * np.log(beta + B)
 
 
 def alive_in_calendar_time(theta, past, both):
     r, alpha, s, beta = theta.T[:4]
-    A, _ = both.readings(past.closing)
+    A, _ = both.at(past.closing)
     return -(r + past.x) * np.log(alpha + A) - s * np.log(beta + past.T)
 
 
 def alive_but_for_one_purchase(theta, past, both):
     r, alpha, s, beta = theta.T[:4]
-    A, B = both.readings(past.closing)
+    A, B = both.at(past.closing)
     return -(r + np.maximum(past.x - 1, 0)) * np.log(alpha + A) - s * np.log(beta + B)
 
 
