@@ -133,9 +133,13 @@ def sample(
     target = Target(view, *(prior or NormalPrior()).placed(view))
     laplace = _laplace(target, estimate.real)
     n = max(draws, FEWEST_PROPOSALS)
-    made = _importance(target, laplace, n, rng, "Laplace, importance sampling")
+    pilot = min(n, FEWEST_PROPOSALS * max(1, objective.space.size // 4))
+    made = _importance(target, laplace, pilot, rng, "Laplace, importance sampling")
+    if made.smoothed.pareto_k <= GOOD and n > pilot:
+        more = _importance(target, laplace, n - pilot, rng, made.method)
+        made = _joined([made, more], [laplace, laplace], made.method)
     if made.smoothed.pareto_k > GOOD:
-        refitted = _adapted(target, laplace, made, rng)
+        refitted = _adapted(target, laplace, made, (pilot, n), rng)
         made = min(made, refitted, key=lambda tried: tried.smoothed.pareto_k)
     if made.smoothed.pareto_k > TRUSTED or made.smoothed.effective < WORTH * n:
         return _sampled(target, made, draws, rng)
@@ -144,25 +148,44 @@ def sample(
     return _draws(target, made.points[chosen], made, effective, made.method)
 
 
-def _adapted(target: Target, laplace: Mixture, first: _Round, rng: np.random.Generator) -> _Round:
-    """Refits the proposal round by round and joins the last rounds.
-
-    All points are weighted by the mean of the proposals (the balance heuristic of Veach and
-    Guibas 1995), so that a point missed by one proposal is covered by the others.
-    """
+def _adapted(
+    target: Target,
+    laplace: Mixture,
+    first: _Round,
+    sizes: tuple[int, int],
+    rng: np.random.Generator,
+) -> _Round:
+    """Refits the proposal round by round with few points, then draws many, and joins the last."""
+    few, many = sizes
     made, proposals, rounds = first, [laplace], [first]
     for _ in range(ROUNDS):
         proposals.append(_refitted(made, laplace, rng))
-        made = _importance(target, proposals[-1], len(first.points), rng, first.method)
+        made = _importance(target, proposals[-1], few, rng, first.method)
         rounds.append(made)
         found, enough = made.smoothed, len(rounds) > POOLED
         if enough and found.pareto_k < SAFE and found.effective > SETTLED * len(made.points):
             break
-    pool = np.concatenate([each.points for each in rounds[-POOLED:]])
-    heights = np.concatenate([each.heights for each in rounds[-POOLED:]])
-    densities = [proposal.log_density(pool) for proposal in proposals[-POOLED:]]
+    if many > few:
+        proposals.append(_refitted(made, laplace, rng))
+        rounds.append(_importance(target, proposals[-1], many, rng, first.method))
+    return _joined(rounds[-POOLED:], proposals[-POOLED:], "t mixture, importance sampling")
+
+
+def _joined(rounds: list[_Round], proposals: list[Mixture], method: str) -> _Round:
+    """Rounds as one, each point weighted by the mean of all their proposals.
+
+    The balance heuristic of Veach and Guibas (1995): a point missed by one proposal is covered by
+    the others.
+    """
+    points = np.concatenate([each.points for each in rounds])
+    heights = np.concatenate([each.heights for each in rounds])
+    log_shares = np.log([len(each.points) / len(points) for each in rounds])
+    densities = [
+        share + proposal.log_density(points)
+        for share, proposal in zip(log_shares, proposals, strict=True)
+    ]
     ratios = heights - scipy.special.logsumexp(densities, axis=0)
-    return _Round(pool, heights, pareto_smooth(ratios), "t mixture, importance sampling")
+    return _Round(points, heights, pareto_smooth(ratios), method)
 
 
 def _draws(target: Target, real: Floats, made: _Round, effective: float, method: str) -> Draws:

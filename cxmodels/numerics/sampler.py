@@ -12,8 +12,8 @@ import numpy as np
 from cxmodels.numerics.arrays import Floats
 
 BLOCK = 500  # steps between two looks at the autocorrelation
-MOST_STEPS = 6_000
-ENOUGH = 40.0  # steps per autocorrelation time after which the walk is long enough
+MOST_STEPS = 12_000
+ENOUGH = 100.0  # steps per autocorrelation time after which the walk is long enough
 
 
 @dataclass(frozen=True)

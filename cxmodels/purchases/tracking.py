@@ -8,7 +8,7 @@ from cxmodels.data.units import elapsed
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.purchases.fitted import FittedPurchases
-from cxmodels.purchases.kinds import Mix
+from cxmodels.purchases.kinds import Mix, design_in
 from cxmodels.results.estimate import check_level
 
 PATHS = 20_000  # simulated customers behind the variance of behaviour
@@ -35,7 +35,9 @@ def tracking(
     ahead = np.array([elapsed(end, day.date(), base.unit) for day in table["period_end"]])
     sample = fit.posterior(draws, seed=seed).values
     curves = _curves(fit, np.concatenate([fit.theta[None], sample]), mix, ahead)
-    spread, steps = _behaviour_variance(fit, mix, ahead, seed)
+    design = design_in(fit.family)
+    by_path = design is not None and design.over_time
+    spread, steps = (_variance_by_path if by_path else _behaviour_variance)(fit, mix, ahead, seed)
     rng = np.random.default_rng(seed)
     result = table[["period", "period_end", "part"]].copy()
     actual = table["repeat_purchases"].to_numpy(dtype=np.float64)
@@ -116,6 +118,26 @@ def _behaviour_variance(
     middle = (grid[1:] + grid[:-1]) / 2
     width = np.diff(age, axis=1, prepend=0.0)
     steps = size @ (np.interp(age - width / 2, middle, rate) * width)
+    return cumulative, steps
+
+
+def _variance_by_path(
+    fit: FittedPurchases, mix: Mix, ahead: Floats, seed: int
+) -> tuple[Floats, Floats]:
+    """The same where each customer has a path of covariates of their own: simulated along it, as
+    mean squares about what each is expected to buy."""
+    few = mix.few(SAMPLED)
+    age, copies = _ages(fit, few, ahead), max(2, PATHS // few.size.size)
+    own = fit.family.link.rows(fit.theta, few.kind)
+    who = np.repeat(np.arange(few.size.size), copies)
+    paths = fit.family.simulate(own[who], age[who, -1], np.random.default_rng(seed))
+    period = (paths.time[:, None] > age[who[paths.customer]]).sum(axis=1)
+    count = np.zeros((who.size, ahead.size))
+    np.add.at(count, (paths.customer, np.minimum(period, ahead.size - 1)), 1.0)
+    expected = fit.family.expected_purchases(own[:, None, :], age)
+    weight = few.size[who] / copies
+    cumulative = weight @ (count.cumsum(axis=1) - expected[who]) ** 2
+    steps = weight @ (count - np.diff(expected, axis=1, prepend=0.0)[who]) ** 2
     return cumulative, steps
 
 

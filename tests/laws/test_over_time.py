@@ -118,3 +118,13 @@ def test_bases_of_customers_who_cannot_be_told_apart(simulated):
     flat = simulated.season.assign(season=1)
     with pytest.raises(cx.DataError, match="the same for every customer"):
         cx.ParetoNBD().fit(simulated.base.with_covariates(flat, time="week"), purchase="~ season")
+
+
+def test_tracking_follows_the_season(simulated, fit):
+    """Nine weeks in ten lie in their interval; the naive fit leaves every held-out week out."""
+    found = cx.tracking(fit, simulated.joined, draws=20)
+    inside = (found["lower"] <= found["actual"]) & (found["actual"] <= found["upper"])
+    assert inside.mean() > 0.8
+    naive = cx.tracking(cx.ParetoNBD().fit(simulated.base), simulated.base, draws=20)
+    later = naive["part"] == "hold-out"
+    assert (naive["upper"] < naive["actual"])[later].mean() > 0.8
