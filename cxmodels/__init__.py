@@ -13,12 +13,14 @@ from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.maps import recency_frequency_map
 from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
+from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
@@ -59,6 +61,7 @@ __all__ = [
     "CustomerBase",
     "CxError",
     "DataError",
+    "DependentParetoNBD",
     "FitError",
     "FittedPurchases",
     "FittedSpend",
@@ -89,6 +92,7 @@ __all__ = [
     "kaplan_meier",
     "lifetime_value",
     "load",
+    "rate_dependence",
     "recency_frequency_map",
     "regularity",
     "residual_lifetime",

@@ -23,6 +23,7 @@ class Support(Enum):
     POSITIVE = "above 0"
     REAL = "any number"
     UNIT = "between 0 and 1"
+    SIGNED = "between -1 and 1"
 
 
 class Dimension(Enum):
@@ -56,6 +57,7 @@ class Parameter:
             Support.POSITIVE: ("0", "infinity"),
             Support.REAL: ("minus infinity", "infinity"),
             Support.UNIT: ("0", "1"),
+            Support.SIGNED: ("-1", "1"),
         }[self.support]
 
 
@@ -150,19 +152,23 @@ _REAL: dict[Support, _Map] = {
     Support.POSITIVE: lambda natural, scales: np.log(natural / scales),
     Support.REAL: lambda natural, scales: natural / scales,
     Support.UNIT: lambda natural, scales: scipy.special.logit(natural / scales),
+    Support.SIGNED: lambda natural, scales: 2.0 * np.arctanh(natural / scales),
 }
 _NATURAL: dict[Support, _Map] = {
     Support.POSITIVE: lambda real, scales: scales * np.exp(real),
     Support.REAL: lambda real, scales: scales * real,
     Support.UNIT: lambda real, scales: scales * scipy.special.expit(real),
+    Support.SIGNED: lambda real, scales: scales * np.tanh(real / 2.0),
 }
 _SLOPE: dict[Support, _Map] = {
     Support.POSITIVE: _NATURAL[Support.POSITIVE],
     Support.REAL: lambda real, scales: scales + 0.0 * real,
     Support.UNIT: _share_slope,
+    Support.SIGNED: lambda real, scales: 2.0 * _share_slope(real, scales),
 }
 _CURVATURE: dict[Support, _Map] = {
     Support.POSITIVE: _NATURAL[Support.POSITIVE],
     Support.REAL: lambda real, scales: 0.0 * real * scales,
     Support.UNIT: _share_curvature,
+    Support.SIGNED: lambda real, scales: 2.0 * _share_curvature(real, scales),
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.mbg_nbd import MBGNBD
@@ -15,6 +16,7 @@ FAMILIES: dict[str, Callable[..., PurchaseFamily]] = {
     "BGBB": BGBB,
     "BGCNBD": BGCNBD,
     "BGNBD": BGNBD,
+    "DependentParetoNBD": DependentParetoNBD,
     "GGompertzNBD": GGompertzNBD,
     "MBGCNBD": MBGCNBD,
     "MBGNBD": MBGNBD,

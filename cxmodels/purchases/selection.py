@@ -249,12 +249,14 @@ class Limit:
     large: str
     free: int
     how: str
+    inside: bool = False  # whether `small` lies within `large`, not on its edge
 
 
 LIMITS = (
     Limit("NBD", "BG/NBD", 2, "nobody leaves, a / b = 0"),
     Limit("NBD", "MBG/NBD", 2, "nobody leaves, a / b = 0"),
     Limit("NBD", "Pareto/NBD", 2, "nobody leaves, s / beta = 0"),
+    Limit("Pareto/NBD", "Dependent Pareto/NBD", 1, "rates do not depend, rho = 0", inside=True),
     Limit("Pareto/NBD", "Gamma-Gompertz/NBD", 1, "hazards do not grow with age, b = 0"),
 )
 
@@ -262,10 +264,11 @@ LIMITS = (
 def nested_table(fits: Mapping[str, FittedPurchases]) -> pd.DataFrame:
     """Likelihood ratios of families that are limits of others.
 
-    The smaller family lies on the edge of the larger one, where the ratio has not its usual
-    distribution. With one parameter at its edge it is zero half the time (Self and Liang 1987,
-    Journal of the American Statistical Association 82, case 5); with two, of which the second has
-    no meaning there, the chi-square with 2 degrees is used: it errs on the side of the smaller one.
+    Where the smaller family lies within the larger one, the ratio is chi-square. Most lie on its
+    edge, where the ratio has not its usual distribution. With one parameter at its edge it is zero
+    half the time (Self and Liang 1987, Journal of the American Statistical Association 82, case 5);
+    with two, of which the second has no meaning there, the chi-square with 2 degrees is used: it
+    errs on the side of the smaller one.
     Returns: smaller, larger, how, ratio, p_value.
     """
     rows = []
@@ -274,7 +277,8 @@ def nested_table(fits: Mapping[str, FittedPurchases]) -> pd.DataFrame:
             gain = fits[limit.large].log_likelihood - fits[limit.small].log_likelihood
             ratio = max(0.0, 2.0 * gain)
             tail = float(scipy.special.chdtrc(limit.free, ratio))
-            p = 0.5 * tail if limit.free == 1 and ratio > 0 else tail
+            at_edge = limit.free == 1 and not limit.inside and ratio > 0
+            p = 0.5 * tail if at_edge else tail
             rows.append((limit.small, limit.large, limit.how, ratio, p))
     return pd.DataFrame(rows, columns=["smaller", "larger", "how", "ratio", "p_value"])
 

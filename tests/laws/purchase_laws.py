@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cxmodels.data.profiles import Profiles, compress
+from cxmodels.numerics.transforms import Support
 from cxmodels.purchases.family import PurchaseFamily, window_pmf
 
 CUSTOMERS = 60_000
@@ -21,8 +22,10 @@ SIGMAS = 4.5  # about 150 comparisons with simulation, each missed once in 150,0
 def thetas(family: PurchaseFamily) -> np.ndarray:
     """Parameter values in general position: no zero, one or equal ones; alpha like a time."""
     rng = np.random.default_rng(len(family.space.names))
-    values = np.exp(rng.normal(0.1, 0.5, (3, family.space.size)))
-    return values * family.space.scales(time=4.0, money=1.0)
+    real = rng.normal(0.1, 0.5, (3, family.space.size))
+    signed = [item.support is Support.SIGNED for item in family.space.parameters]
+    real[:, signed] *= 4.0  # between -1 and 1: near enough to both to matter
+    return family.space.to_natural(real, family.space.scales(time=4.0, money=1.0))
 
 
 def at(family: PurchaseFamily, t: float) -> np.float64:

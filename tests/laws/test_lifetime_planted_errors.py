@@ -3,14 +3,27 @@
 import numpy as np
 import pytest
 
-from cxmodels.purchases import departures, ggompertz_nbd, nbd, pareto_nbd, until_departure
+from cxmodels.purchases import (
+    departures,
+    dependent_pareto_nbd,
+    ggompertz_nbd,
+    nbd,
+    pareto_nbd,
+    until_departure,
+)
+from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.lifetime_laws import GammaGompertz, Pareto, Slopes
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 from tests.laws.test_purchase_planted_errors import caught_by
 
-FAMILIES = {ParetoNBD: pareto_nbd, GGompertzNBD: ggompertz_nbd, NBD: nbd}
+FAMILIES = {
+    ParetoNBD: pareto_nbd,
+    GGompertzNBD: ggompertz_nbd,
+    NBD: nbd,
+    DependentParetoNBD: dependent_pareto_nbd,
+}
 
 
 def stacked(*values):

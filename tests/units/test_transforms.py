@@ -13,6 +13,7 @@ MIXED = Space(
         Parameter("rate", "positive", dimension=Dimension.TIME),
         Parameter("slope", "real", Support.REAL, Dimension.MONEY),
         Parameter("share", "unit", Support.UNIT),
+        Parameter("dependence", "signed", Support.SIGNED),
     )
 )
 SCALES = MIXED.scales(time=30.0, money=7.5)
@@ -20,24 +21,26 @@ TIMES = np.random.default_rng(11).gamma(2.3, 4.0, size=60)
 
 
 def test_scales_follow_the_dimension():
-    assert SCALES.tolist() == [30.0, 7.5, 1.0]
+    assert SCALES.tolist() == [30.0, 7.5, 1.0, 1.0]
 
 
 def test_round_trip_with_a_draw_axis():
-    real = np.random.default_rng(1).normal(0.3, 2.0, size=(5, 2, 3))
+    real = np.random.default_rng(1).normal(0.3, 2.0, size=(5, 2, 4))
     natural = MIXED.to_natural(real, SCALES)
-    assert natural.shape == (5, 2, 3)
+    assert natural.shape == (5, 2, 4)
     np.testing.assert_allclose(MIXED.to_real(natural, SCALES), real, rtol=1e-10, atol=1e-10)
 
 
 def test_positive_is_log_of_ratio_and_share_is_log_odds():
-    real = MIXED.to_real(np.array([60.0, -15.0, 0.2]), SCALES)
-    np.testing.assert_allclose(real, [np.log(2.0), -2.0, np.log(0.25)], rtol=1e-14)
+    real = MIXED.to_real(np.array([60.0, -15.0, 0.2, 0.5]), SCALES)
+    np.testing.assert_allclose(real, [np.log(2.0), -2.0, np.log(0.25), np.log(3.0)], rtol=1e-14)
 
 
 def test_ends_of_the_support_are_infinite_not_errors():
-    assert MIXED.to_real(np.array([0.0, 1.0, 0.5]), SCALES)[0] == -np.inf
-    assert MIXED.to_natural(np.array([-np.inf, 1.0, np.inf]), SCALES)[[0, 2]].tolist() == [0, 1]
+    assert MIXED.to_real(np.array([0.0, 1.0, 0.5, -1.0]), SCALES)[0] == -np.inf
+    assert MIXED.to_natural(np.array([-np.inf, 1.0, np.inf, -np.inf]), SCALES)[
+        [0, 2, 3]
+    ].tolist() == [0, 1, -1]
 
 
 def test_names_must_be_distinct_and_known():
@@ -49,7 +52,7 @@ def test_names_must_be_distinct_and_known():
 
 def slope_law(space):
     """slope and curvature are the derivatives of to_natural (central differences)."""
-    real, h = np.array([0.7, -1.3, 0.4]), 1e-5
+    real, h = np.array([0.7, -1.3, 0.4, 1.1]), 1e-5
     up, down = space.to_natural(real + h, SCALES), space.to_natural(real - h, SCALES)
     middle = space.to_natural(real, SCALES)
     np.testing.assert_allclose(space.slope(real, SCALES), (up - down) / (2 * h), rtol=1e-8)

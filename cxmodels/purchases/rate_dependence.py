@@ -1,0 +1,57 @@
+"""Do heavy buyers leave sooner, or later, than others? What the data say of it."""
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from cxmodels.data.summaries import CustomerBase, ask_for_base
+from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD, correlation
+from cxmodels.purchases.pareto_nbd import ParetoNBD
+from cxmodels.results.estimate import check_level
+
+
+def rate_dependence(
+    base: CustomerBase, *, level: float = 0.9, draws: int = 1000, seed: int = 1
+) -> pd.DataFrame:
+    """Correlation of purchase and drop-out rates over customers, by the dependent Pareto/NBD.
+
+    Args: base: customers; level: width of the interval; draws, seed: of the posterior.
+    Returns: one row: correlation, lower, upper (posterior), rho, likelihood_ratio against
+    Pareto/NBD with its p_value (chi-square, one degree), customers, sentence.
+    Errors: DataError where the base cannot be fitted.
+
+    >>> import cxmodels as cx
+    >>> base = cx.customer_base(cx.samples.cdnow(), customer="customer_id", time="date",
+    ...                         amount="amount", unit="week", end="1997-09-30")
+    >>> rate_dependence(base)[["correlation", "customers"]].round(2).to_numpy().tolist()
+    [[0.23, 2357.0]]
+    """
+    ask_for_base(base)
+    check_level(level)
+    fit, plain = DependentParetoNBD().fit(base), ParetoNBD().fit(base)
+    drawn = correlation(fit.posterior(draws, seed=seed).values)
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    ratio = max(0.0, 2.0 * (fit.log_likelihood - plain.log_likelihood))
+    p = float(scipy.special.chdtrc(1, ratio))
+    found = float(correlation(fit.theta))
+    row = {
+        "correlation": found,
+        "lower": lower,
+        "upper": upper,
+        "rho": float(fit.theta[4]),
+        "likelihood_ratio": ratio,
+        "p_value": p,
+        "customers": base.customers,
+        "sentence": _sentence(found, p, str(fit.status)),
+    }
+    return pd.DataFrame([row])
+
+
+def _sentence(found: float, p: float, status: str) -> str:
+    if p > 0.05:
+        return (
+            f"the data do not tell a dependence from none (p = {p:.2g}): Pareto/NBD will do as well"
+        )
+    how = "sooner" if found > 0 else "later"
+    said = f"heavy buyers leave {how} than others (p = {p:.2g}): Pareto/NBD takes them for alike"
+    return f"{said}; {status}" if "boundary" in status else said
