@@ -31,6 +31,7 @@ from cxmodels.results.estimate import Estimate
 GOOD = 0.5  # k-hat from which the proposal is refitted: weights then have no finite variance
 FIRST_FREEDOM, NEXT_FREEDOM = 7.0, 4.0  # of the t proposals
 FEWEST_PROPOSALS = 500  # below, k-hat itself is too noisy to be trusted
+MODEST = 1_000  # draws up to which each round has as many points as are asked for
 ROUNDS = 8  # refits of the proposal; tails come into sight only round by round
 POOLED = 3  # last rounds that are joined into one
 SETTLED, SAFE = 0.6, 0.2  # effective share and k-hat of a round that ends the refits
@@ -133,7 +134,7 @@ def sample(
     target = Target(view, *(prior or NormalPrior()).placed(view))
     laplace = _laplace(target, estimate.real)
     n = max(draws, FEWEST_PROPOSALS)
-    pilot = min(n, FEWEST_PROPOSALS * max(1, objective.space.size // 4))
+    pilot = n if n <= MODEST else FEWEST_PROPOSALS * max(1, objective.space.size // 4)
     made = _importance(target, laplace, pilot, rng, "Laplace, importance sampling")
     if made.smoothed.pareto_k <= GOOD and n > pilot:
         more = _importance(target, laplace, n - pilot, rng, made.method)

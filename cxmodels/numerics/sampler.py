@@ -50,7 +50,8 @@ def ensemble(
     times = np.full(k, np.inf)
     while sampler.iteration < MOST_STEPS:
         state = sampler.run_mcmc(state, BLOCK, skip_initial_state_check=True)
-        times = sampler.get_autocorr_time(discard=sampler.iteration // 2, tol=0)
+        with np.errstate(invalid="ignore", divide="ignore"):  # walkers that do not move: no time
+            times = sampler.get_autocorr_time(discard=sampler.iteration // 2, tol=0)
         steps = sampler.iteration - sampler.iteration // 2
         if np.isfinite(times).all() and steps > ENOUGH * times.max() and steps * walkers >= draws:
             break
