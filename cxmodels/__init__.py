@@ -24,6 +24,7 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
+from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend, GammaGamma
 from cxmodels.spend.independence import independence
 from cxmodels.subscriptions.bdw import BDW
@@ -43,6 +44,7 @@ from cxmodels.value.from_lifetimes import from_lifetimes
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
 from cxmodels.value.saved import load
+from cxmodels.value.spend_dependence import spend_dependence
 
 __version__ = "0.1.0"
 
@@ -92,6 +94,7 @@ __all__ = [
     "kaplan_meier",
     "lifetime_value",
     "load",
+    "order_drift",
     "rate_dependence",
     "recency_frequency_map",
     "regularity",
@@ -99,6 +102,7 @@ __all__ = [
     "retention_tracking",
     "samples",
     "select",
+    "spend_dependence",
     "subscription_value",
     "summary_sql",
     "tracking",

@@ -146,5 +146,5 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
 
 
 def occasions_frame(done: Aggregated) -> pd.DataFrame:
-    """customer_id and happened of every repeat occasion in calibration, by customer and time."""
+    """customer_id, happened and amount of every repeat occasion in calibration, in order."""
     return done.frame(sql.repeats_sql(done.ask, KEPT, CUSTOMERS).sql("duckdb"))

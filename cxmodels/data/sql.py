@@ -249,9 +249,10 @@ def intervals_sql(ask: Aggregation, kept: str) -> Tree:
 
 
 def repeats_sql(ask: Aggregation, kept: str, customers: str) -> Tree:
-    """Every repeat occasion in calibration."""
+    """Every repeat occasion in calibration, with what it brought."""
     return fill(
-        "SELECT bought.customer_id, CAST(bought.happened AS TIMESTAMP) AS happened"
+        "SELECT bought.customer_id, CAST(bought.happened AS TIMESTAMP) AS happened,"
+        " CAST(bought.net AS DOUBLE) AS amount"
         " FROM _kept AS bought JOIN _customers AS buyers"
         " ON bought.customer_id = buyers.customer_id AND bought.happened > buyers.first_seen"
         " WHERE bought.happened < _after ORDER BY bought.customer_id, bought.happened",

@@ -35,8 +35,8 @@ class CustomerBase:
     tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
     notes: what a reader should know before trusting a fit, in words.
     again: makes the base anew for other days, None where there is no log to go back to; see `at`.
-    paths: covariates that change over time. occasions: reads customer_id and happened of every
-    repeat purchase in calibration from the log, None where there is none to go back to.
+    paths: covariates that change over time. occasions: reads customer_id, happened and amount of
+    every repeat purchase in calibration from the log, None where there is none to go back to.
     """
 
     table: pd.DataFrame
