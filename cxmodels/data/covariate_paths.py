@@ -5,6 +5,7 @@ until that customer's next row, the last one through `until`. A table without a 
 holds for all of them.
 """
 
+import numbers as numbers_abc
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -100,11 +101,14 @@ def with_path(
         given, days = given[mine], days[mine]
         ids = given[on]
     order = np.lexsort((days, np.zeros(len(given)) if ids is None else _places(base, ids)))
+    last = day("until", until) or max(base.end, _last_day(days))
+    if last < base.end:
+        raise OptionError(f"until={last} is before the end of the base, {base.end}")
     path = CovariatePath(
         given[list(names)].iloc[order].reset_index(drop=True),
         None if ids is None else ids.iloc[order].reset_index(drop=True),
         days[order],
-        day("until", until) or max(base.end, _last_day(days)),
+        last,
     )
     return replace(base, paths=(*base.paths, path))
 
@@ -126,6 +130,11 @@ def _days(given: "pd.DataFrame", time: str) -> tuple[Any, list[Problem]]:
     """The days of the rows, or what is wrong with them."""
     import pandas as pd
 
+    numbers = given[time].map(lambda value: isinstance(value, numbers_abc.Number)).to_numpy()
+    if (numbers & given[time].notna().to_numpy()).any():
+        shown = given[time][numbers].iloc[0]
+        what = f"{time} holds numbers, which could be any time: make days of them"
+        return None, [Problem(what, int(numbers.sum()), f"{shown!r}")]
     try:
         found = pd.to_datetime(given[time].astype(object), errors="coerce", format="mixed")
     except ValueError:
@@ -200,6 +209,10 @@ def _repeated(ids: Any, days: Any) -> Bools:
 def steps_of(base: "CustomerBase", names: tuple[str, ...]) -> Steps:
     """The named covariates of a base's customers, over time where they change over time."""
     used = [path for path in base.paths if set(path.names) & set(names)]
+    if not used:
+        what = f"the base has no covariates over time, which the fit used: {', '.join(names)}"
+        remedy = "Join them with base.with_covariates(frame, time=...)."
+        raise DataError("covariates over time", [Problem(what, remedy=remedy)])
     births = _births(base)
     every = [_cut(base, path, births) for path in used]
     customer = np.concatenate([who for who, _, _ in every])

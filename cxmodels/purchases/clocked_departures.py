@@ -28,6 +28,7 @@ from cxmodels.purchases.departures import FALL, Nodes, Range, grouped
 from cxmodels.purchases.lifetime_laws import Slopes
 from cxmodels.purchases.until_departure import moments
 
+FARTHEST = 1e100  # beyond any sensible time
 R, LATE, PACE, S, GONE, HASTE = range(6)  # r, alpha', a, s, beta', b: what a piece depends on
 
 
@@ -83,10 +84,15 @@ class Even:
 
     @property
     def span(self) -> Range:
-        """Where to look: both clocks bend over times of alpha' / a and beta' / b."""
+        """Where to look: both clocks bend over times of alpha' / a and beta' / b.
+
+        Far from every sensible effect clocks overflow; what comes of it has no likelihood.
+        """
         late, gone = self.late / self.pace, self.gone / self.haste
+        scale = np.nan_to_num(np.minimum(late, gone), nan=1.0, posinf=FARTHEST)
+        drop = np.nan_to_num(self.drop, nan=0.0, posinf=FARTHEST)
         none = np.zeros_like(late)
-        return Range(none, self.length, np.minimum(late, gone), none, none, self.drop)
+        return Range(none, self.length, np.maximum(scale, 1.0 / FARTHEST), none, none, drop)
 
     @property
     def drop(self) -> Floats:

@@ -80,14 +80,14 @@ class OverTimeObjective:
         bought = self.bought.sum(axis=0)
 
         def of(one: Floats, past: Past) -> float:
-            return float(log_likelihood(one, past, self.paths) @ past.weight)
+            with np.errstate(all="ignore"):  # far draws overflow: what is not finite is set aside
+                return float(log_likelihood(one, past, self.paths) @ past.weight)
 
         def work(draws: slice) -> Floats:
             return np.array([sum(of(one, past) for past in self.parts) for one in flat[draws]])
 
-        with np.errstate(all="ignore"):  # far draws overflow; what is not finite has no likelihood
-            found = np.concatenate(threaded(work, len(flat), 8))
-            found += flat[:, 4:] @ bought
+        found = np.concatenate(threaded(work, len(flat), 8))
+        found += flat[:, 4:] @ bought
         return np.asarray(self.constant + found).reshape(theta.shape[:-1])
 
     def derivatives(self, theta: Floats) -> Derivatives:
@@ -103,7 +103,11 @@ class OverTimeObjective:
         )
 
     def _derivatives(self, theta: Floats) -> Callable[[slice], Derivatives]:
-        return lambda part: derivatives(theta, self.parts[part][0], self.paths)
+        def work(part: slice) -> Derivatives:
+            with np.errstate(all="ignore"):  # a step too far may overflow: refused by the search
+                return derivatives(theta, self.parts[part][0], self.paths)
+
+        return work
 
     @cached_property
     def parts(self) -> list[Past]:

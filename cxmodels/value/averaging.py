@@ -78,6 +78,11 @@ def average_value(  # noqa: PLR0913 - the terms of a valuation by name
     (['BG/NBD'], [1.0])
     """
     check_level(level)
+    if not isinstance(selection, Selection):
+        raise OptionError(
+            f"average_value takes what cx.select gives, got {type(selection).__name__}: "
+            "average_value(cx.select(base, families), spend_fit, base, ...)"
+        )
     near = selection.table[selection.table["family"].isin(selection.near)]
     weight = near["aic_weight"].to_numpy() / near["aic_weight"].sum()
     values = {

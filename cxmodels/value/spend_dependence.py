@@ -127,10 +127,10 @@ def _told(
     table["per_cent"] = 100.0 * table["estimate"] / best
     p = float(scipy.special.chdtrc(1, found.ratio))
     delta = found.best.delta
+    shown = [round(10 * at, 1) + 0.0 for at in (delta, found.lower.delta, found.upper.delta)]
     said = (
-        f"who buys 10 per cent more often spends {10 * delta:+.1f} per cent per order ({level:.0%} "
-        f"interval {10 * found.lower.delta:+.1f} to {10 * found.upper.delta:+.1f}, p = {p:.2g}, "
-        f"{found.customers:,} customers)"
+        f"who buys 10 per cent more often spends {shown[0]:+.1f} per cent per order ({level:.0%} "
+        f"interval {shown[1]:+.1f} to {shown[2]:+.1f}, p = {p:.2g}, {found.customers:,} customers)"
     )
     if p > 0.1:
         said = f"no sign that spend depends on frequency: {said}"

@@ -129,6 +129,7 @@ def test_every_breach_is_told(base):
     late = told(SCORES.assign(asked=["2024-01-04", *SCORES["asked"].iloc[1:]]))
     assert "bought before their first row" in late
     assert "customer a, first purchase on 2024-01-03" in late
+    assert "holds numbers" in told(SCORES.assign(asked=20240101))
     zones = [f"2024-01-01T00:00:00+0{hour}:00" for hour in range(5)]
     assert "time zones" in told(SCORES.assign(asked=zones))
     assert "no rows" in told(SCORES.iloc[:0])
@@ -137,6 +138,9 @@ def test_every_breach_is_told(base):
 def test_choices_that_make_no_sense(base):
     join = base.with_covariates
     assert "time=" in refused(cx.OptionError, join, SCORES, on="who", until="2024-03-31")
+    assert "before the end of the base" in refused(
+        cx.OptionError, join, SCORES, on="who", time="asked", until="2024-01-20"
+    )
     assert "nothing to join" in refused(
         cx.OptionError, join, SCORES[["who", "asked"]], on="who", time="asked"
     )

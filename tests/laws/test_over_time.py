@@ -103,6 +103,8 @@ def test_what_cannot_be_asked_is_said_in_words(simulated, fit):
         cx.DataError, match=r"paths of covariates end on 2024-03-31.*weeks too soon"
     ):
         fit.predict(base, horizon="40W")
+    with pytest.raises(cx.DataError, match="the base has no covariates over time"):
+        fit.predict(simulated.base, horizon="13W")
     with pytest.raises(cx.OptionError, match="change over time"):
         fit.new_customer(horizon="13W")
     with pytest.raises(cx.OptionError, match="change over time"):
@@ -128,3 +130,27 @@ def test_tracking_follows_the_season(simulated, fit):
     naive = cx.tracking(cx.ParetoNBD().fit(simulated.base), simulated.base, draws=20)
     later = naive["part"] == "hold-out"
     assert (naive["upper"] < naive["actual"])[later].mean() > 0.8
+
+
+def test_hard_covariates_end_in_a_sentence(simulated):
+    """Huge, tiny, rare and one-sided covariates; what never varies in sight is refused."""
+    weeks = simulated.season["week"]
+    place = np.arange(len(weeks))
+    effect = {}
+    for name, values in {
+        "huge": 1e12 * place,
+        "tiny": 1e-12 * place,
+        "rare": (place == 20).astype(int),
+        "never bought": (place == 51).astype(int),
+    }.items():
+        frame = pd.DataFrame({"week": weeks, "u": values})
+        base = simulated.base.with_covariates(frame, time="week")
+        fit = cx.ParetoNBD().fit(base, purchase="~ u", dropout="~ u")
+        assert len(str(fit.status)) > 20
+        assert np.isfinite(fit.theta).all()
+        assert np.isfinite(fit.log_likelihood)
+        effect[name] = fit.theta[4]
+    assert effect["huge"] * 1e24 == pytest.approx(effect["tiny"], rel=1e-3)
+    late = pd.DataFrame({"week": weeks, "u": (place > 55).astype(int)})
+    with pytest.raises(cx.DataError, match="the same for every customer"):
+        cx.ParetoNBD().fit(simulated.base.with_covariates(late, time="week"), purchase="~ u")
