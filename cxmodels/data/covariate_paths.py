@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxmodels.data.given_summaries import as_pandas
+from cxmodels.data.joined import without_rows
 from cxmodels.data.profiles import Bools, Floats, Ints
 from cxmodels.data.transactions import covariate_names, day
 from cxmodels.errors import DataError, OptionError, Problem
@@ -175,14 +176,9 @@ def _problems(
         twice, late = _repeated(np.zeros(len(given)), days), births < days.min()
     else:
         twice = _repeated(given[on].to_numpy(), days)
-        missing = ~ids.isin(given[on]).to_numpy()
-        if missing.any():
-            remedy = "Give every customer of the base a row; the base drops nobody."
-            if missing.all():
-                remedy = f"None was found: ids are {ids.dtype} in the base, {given[on].dtype} there"
-            who = f"customer {ids.to_numpy()[missing][0]}"
-            what = "customers of the base are not in the frame"
-            return [Problem(what, int(missing.sum()), who, remedy)]
+        absent = without_rows(ids, given[on])
+        if absent:
+            return absent
         earliest = given[[on]].assign(day=days).groupby(on)["day"].min().reindex(ids)
         late = births < earliest.to_numpy().astype("datetime64[D]")
     problems = []

@@ -41,13 +41,17 @@ def _problems(given: "pd.DataFrame", on: str, ids: "pd.Series[Any]") -> "list[Pr
         first = f"{on} {given[on].to_numpy()[twice][0]}"
         what = f"{on} occurs more than once: a customer has one row of covariates"
         problems.append(Problem(what, int(twice.sum()), first))
-    missing = ~ids.isin(given[on]).to_numpy()
-    if missing.any():
-        remedy = "Give every customer of the base a row; the base drops nobody."
-        if missing.all():
-            remedy = f"None was found: ids are {ids.dtype} in the base, {given[on].dtype} there."
-        first = f"customer {ids.to_numpy()[missing][0]}"
-        problems.append(
-            Problem("customers of the base are not in the frame", int(missing.sum()), first, remedy)
-        )
-    return problems
+    return [*problems, *without_rows(ids, given[on])]
+
+
+def without_rows(ids: "pd.Series[Any]", given: "pd.Series[Any]") -> "list[Problem]":
+    """Customers of a base for whom a frame has no row: a problem, or none."""
+    missing = ~ids.isin(given).to_numpy()
+    if not missing.any():
+        return []
+    remedy = "Give every customer of the base a row; the base drops nobody."
+    if missing.all():
+        remedy = f"None was found: ids are {ids.dtype} in the base, {given.dtype} there."
+    first = f"customer {ids.to_numpy()[missing][0]}"
+    what = "customers of the base are not in the frame"
+    return [Problem(what, int(missing.sum()), first, remedy)]
