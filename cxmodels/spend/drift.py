@@ -20,6 +20,7 @@ from cxmodels.data.units import DAYS_PER_YEAR
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown import Said
 
 WITHIN, POOLED = "within customers", "all orders together"
 
@@ -34,8 +35,8 @@ class Slope:
     customers: int
 
 
-@dataclass(frozen=True)
-class OrderDrift:
+@dataclass(frozen=True, repr=False)
+class OrderDrift(Said):
     """How a customer's order value changes a year.
 
     within: the slope of log amounts a year; pooled: that of all orders together, which mixes who
@@ -86,9 +87,6 @@ class OrderDrift:
                 "hand, and a horizon"
             )
         return rate, (1.0 + rate) * self.within.std_error
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 def order_drift(base: CustomerBase, *, level: float = 0.9) -> OrderDrift:

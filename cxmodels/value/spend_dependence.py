@@ -19,14 +19,15 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.simulation import AliveGroups
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown import Said
 from cxmodels.spend.frequency_scaled import FrequencyScaled, Scaled, fit_scaled
 from cxmodels.spend.order_means import OrderMeans
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.terms import Margin, margins
 
 
-@dataclass(frozen=True)
-class SpendDependence:
+@dataclass(frozen=True, repr=False)
+class SpendDependence(Said):
     """Equity with and without the independence of spend and frequency.
 
     table: item (equity if independent, equity if dependent, bias of independence), estimate, lower,
@@ -42,9 +43,6 @@ class SpendDependence:
     p_value: float
     customers: pd.DataFrame
     sentence: str
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 def spend_dependence(
