@@ -6,6 +6,7 @@ holds for all of them.
 """
 
 import numbers as numbers_abc
+import warnings
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -136,10 +137,15 @@ def _days(given: "pd.DataFrame", time: str) -> tuple[Any, list[Problem]]:
         shown = given[time][numbers].iloc[0]
         what = f"{time} holds numbers, which could be any time: make days of them"
         return None, [Problem(what, int(numbers.sum()), f"{shown!r}")]
+    mixed = Problem(f"{time} mixes time zones", remedy="Make a column of days of it.")
     try:
-        found = pd.to_datetime(given[time].astype(object), errors="coerce", format="mixed")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # pandas 2 warns where pandas 3 raises
+            found = pd.to_datetime(given[time].astype(object), errors="coerce", format="mixed")
     except ValueError:
-        return None, [Problem(f"{time} mixes time zones", remedy="Make a column of days of it.")]
+        return None, [mixed]
+    if not pd.api.types.is_datetime64_any_dtype(found):
+        return None, [mixed]
     wrong = found.isna().to_numpy()
     if not wrong.any():
         local = found.dt.tz_localize(None)  # the day where it was written down
