@@ -29,6 +29,7 @@ from cxmodels.results.draws import TRUSTED, Draws
 from cxmodels.results.estimate import Estimate
 
 GOOD = 0.5  # k-hat from which the proposal is refitted: weights then have no finite variance
+SURE = 0.3  # k-hat of a few points up to which many are drawn without a refit
 FIRST_FREEDOM, NEXT_FREEDOM = 7.0, 4.0  # of the t proposals
 FEWEST_PROPOSALS = 500  # below, k-hat itself is too noisy to be trusted
 MODEST = 1_000  # draws up to which each round has as many points as are asked for
@@ -136,12 +137,13 @@ def sample(
     n = max(draws, FEWEST_PROPOSALS)
     pilot = n if n <= MODEST else FEWEST_PROPOSALS * max(1, objective.space.size // 4)
     made = _importance(target, laplace, pilot, rng, "Laplace, importance sampling")
-    if made.smoothed.pareto_k <= GOOD and n > pilot:
+    if made.smoothed.pareto_k <= SURE and n > pilot:
         more = _importance(target, laplace, n - pilot, rng, made.method)
         made = _joined([made, more], [laplace, laplace], made.method)
-    if made.smoothed.pareto_k > GOOD:
+    if made.smoothed.pareto_k > GOOD or len(made.points) < n:
         refitted = _adapted(target, laplace, made, (pilot, n), rng)
-        made = min(made, refitted, key=lambda tried: tried.smoothed.pareto_k)
+        whole = [tried for tried in (made, refitted) if len(tried.points) >= n]
+        made = min(whole, key=lambda tried: tried.smoothed.pareto_k)
     if made.smoothed.pareto_k > TRUSTED or made.smoothed.effective < WORTH * n:
         return _sampled(target, made, draws, rng)
     chosen = systematic(made.smoothed.weights, draws, rng)

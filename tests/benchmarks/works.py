@@ -6,7 +6,7 @@ and says in a dictionary what came out, so that a fast wrong answer shows.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def _lifetimes_fit(base: cx.CustomerBase) -> Work:
 def cx_draws_cdnow(material: Material) -> Work:
     fit = cx.BGNBD().fit(cdnow())
     return Work(
-        lambda: fit.posterior(4000),
+        lambda: replace(fit, known={}).posterior(4000),
         lambda draws: {"draws": len(draws), "pareto_k": round(draws.pareto_k, 3)},
     )
 
@@ -150,7 +150,7 @@ def cx_pareto_100k(material: Material) -> Work:
 def cx_pareto_draws_cdnow(material: Material) -> Work:
     fit = cx.ParetoNBD().fit(cdnow())
     return Work(
-        lambda: fit.posterior(4000),
+        lambda: replace(fit, known={}).posterior(4000),
         lambda draws: {"draws": len(draws), "pareto_k": round(draws.pareto_k, 3)},
     )
 

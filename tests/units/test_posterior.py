@@ -143,6 +143,7 @@ def test_the_first_guess_alone_would_fail_on_the_banana(monkeypatch):
     """Planted error: k-hat ignored."""
     monkeypatch.setattr(posterior, "TRUSTED", np.inf)
     monkeypatch.setattr(posterior, "GOOD", np.inf)
+    monkeypatch.setattr(posterior, "SURE", np.inf)
     monkeypatch.setattr(posterior, "WORTH", 0.0)
     surface = Surface(banana, real_space(2), np.array([0.5, 0.5]))
     with pytest.raises(AssertionError):
@@ -167,6 +168,7 @@ def test_heavy_tails(seed):
 
 def test_the_sampler_is_the_last_resort(monkeypatch):
     monkeypatch.setattr(posterior, "ROUNDS", 0)
+    monkeypatch.setattr(posterior, "SURE", np.inf)  # all points at once: a fair start for walkers
     surface = Surface(banana, real_space(2), np.array([0.5, 0.5]))
     made = sample(surface, maximise(surface, model="banana"), prior=WIDE)
     assert made.method.startswith("ensemble sampler")
