@@ -25,8 +25,10 @@ from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
 from cxmodels.spend.drift import order_drift
-from cxmodels.spend.fitted import FittedSpend, GammaGamma
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.spend.independence import independence
+from cxmodels.spend.normal_normal import NormalNormal
 from cxmodels.subscriptions.bdw import BDW
 from cxmodels.subscriptions.fitted import FittedSubscriptions
 from cxmodels.subscriptions.kaplan_meier import kaplan_meier
@@ -70,6 +72,7 @@ __all__ = [
     "FittedSubscriptions",
     "GGompertzNBD",
     "GammaGamma",
+    "NormalNormal",
     "NormalPrior",
     "OptionError",
     "ParetoNBD",

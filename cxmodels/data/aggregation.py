@@ -102,6 +102,7 @@ def aggregate(
         choices.collapse,
         cohort=choices.cohort,
         regularity=choices.regularity,
+        losses=choices.losses,
     )
     run = source.connection
     log = LOG
@@ -112,7 +113,7 @@ def aggregate(
     if ask.orders:
         _store(run, "TABLE", ORDERS, sql.orders_sql(ask, ROWS))
     _store(run, "TABLE", OCCASIONS, sql.occasions_sql(ask, ROWS, ORDERS))
-    _store(run, "VIEW", KEPT, sql.kept_sql(OCCASIONS))
+    _store(run, "VIEW", KEPT, sql.kept_sql(ask, OCCASIONS))
     _store(run, "TABLE", CUSTOMERS, sql.customers_sql(ask, KEPT))
     return Aggregated(ask, facts, source, readings, choices.deduplicate)
 
@@ -134,6 +135,13 @@ def base_frame(done: Aggregated) -> pd.DataFrame:
         logs = found["log_interval_sum"].fillna(0.0).to_numpy()
         frame.insert(after, "log_interval_sum", logs)
         frame.insert(after + 1, "interval_share", found["interval_share"].to_numpy())
+    if done.ask.losses:
+        found = done.frame(sql.squares_sql(done.ask, KEPT, CUSTOMERS).sql("duckdb"))
+        squares = found.set_index("customer_id")["monetary_squares"]
+        after = frame.columns.tolist().index("paid_frequency") + 1
+        # reindex keeps the sorted order of the base; nobody to square without a repeat occasion
+        squares = squares.reindex(frame["customer_id"]).astype("float64").fillna(0.0)
+        frame.insert(after, "monetary_squares", squares.to_numpy())
     if done.ask.fields.covariates:
         values = done.frame(sql.covariates_sql(done.ask, ROWS, CUSTOMERS).sql("duckdb")).set_index(
             "customer_id"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("frequency", "recency", "T")
 INTERVALS, SHARE = "log_interval_sum", "interval_share"
+SQUARES = "monetary_squares"
 MEASURES = (
     "monetary_value", "paid_frequency", "holdout_frequency", "holdout_amount", INTERVALS, SHARE,
 )  # fmt: skip
@@ -43,8 +44,8 @@ def read_summary(
     unit: str | TimeUnit,
     end: str | date | None,
     holdout_T: float | None,
-    currency: str | None,
     covariates: tuple[str, ...],
+    losses: bool,
 ) -> "CustomerBase":
     """The base that a sound summary describes."""
     from cxmodels.data.transactions import day
@@ -53,17 +54,18 @@ def read_summary(
     table = _with_ids(as_pandas(frame))
     problems = list(_structure(table, covariates))
     numbers = {}
-    for name in (*REQUIRED, *MEASURES):
+    for name in (*REQUIRED, *MEASURES, *((SQUARES,) if losses else ())):
         if name in table and table.columns.tolist().count(name) == 1:
             numbers[name], problem = _numbers(table, name)
             problems += problem
     if all(name in numbers for name in REQUIRED):
-        problems += [_told(rule, table) for rule in _rules(table, numbers) if rule.broken.any()]
+        rules = _rules(table, numbers, losses)
+        problems += [_told(rule, table) for rule in rules if rule.broken.any()]
     if problems:
         raise DataError("summary", problems)
     if holdout_T is not None and not holdout_T > 0:
         raise OptionError(f"holdout_T {holdout_T} is not above 0; it is a length of time")
-    tidy = _tidy(table, numbers, covariates).sort_values("customer_id", ignore_index=True)
+    tidy = _tidy(table, numbers, covariates, losses).sort_values("customer_id", ignore_index=True)
     profiles = compress(
         tidy["frequency"].to_numpy(), tidy["recency"].to_numpy(), tidy["T"].to_numpy()
     )
@@ -73,7 +75,7 @@ def read_summary(
         profiles=profiles,
         end=last,
         holdout_T=holdout_T,
-        currency=currency,
+        losses=losses,
         covariates=covariates,
     )
 
@@ -152,7 +154,7 @@ def _numbers(table: "pd.DataFrame", name: str) -> tuple[Floats, list[Problem]]:
     return values, [_told(rule, table)] if text.any() else []
 
 
-def _rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]:
+def _rules(table: "pd.DataFrame", numbers: dict[str, Floats], losses: bool) -> Iterator[_Rule]:
     """What no row of a summary may do."""
     ids = table["customer_id"]
     yield _Rule("customer_id is missing", ids.isna().to_numpy())
@@ -162,7 +164,7 @@ def _rules(table: "pd.DataFrame", numbers: dict[str, Floats]) -> Iterator[_Rule]
         "A summary has one row per customer; use cx.customer_base for a log",
     )
     yield from _history_rules(table, numbers)
-    yield from _money_rules(numbers)
+    yield from _margin_rules(numbers) if losses else _money_rules(numbers)
     if INTERVALS in numbers:
         yield from _interval_rules(numbers)
     if SHARE in numbers:
@@ -230,7 +232,8 @@ def _money_rules(numbers: dict[str, Floats]) -> Iterator[_Rule]:
                 yield _Rule(
                     f"{name} is negative",
                     numbers[name] < 0,
-                    "Net refunds against the purchase they reverse",
+                    "Net refunds against the purchase they reverse, or, where amounts are margins, "
+                    'say negative="loss"',
                 )
                 yield _Rule(f"{name} is infinite", np.isinf(numbers[name]))
         for name in ("paid_frequency", "holdout_frequency"):
@@ -252,6 +255,34 @@ def _money_rules(numbers: dict[str, Floats]) -> Iterator[_Rule]:
             )
 
 
+def _margin_rules(numbers: dict[str, Floats]) -> Iterator[_Rule]:
+    """Every repeat occasion has a margin, which may be negative."""
+    x = numbers["frequency"]
+    with np.errstate(invalid="ignore"):
+        for name in ("monetary_value", "holdout_amount"):
+            if name in numbers:
+                yield _Rule(f"{name} is infinite", np.isinf(numbers[name]))
+        if "holdout_frequency" in numbers:
+            count = numbers["holdout_frequency"]
+            bad = np.isnan(count) | (count < 0) | (count != np.floor(count))
+            yield _Rule("holdout_frequency is not a whole number of 0 or more", bad)
+        if "monetary_value" in numbers:
+            missing = np.isnan(numbers["monetary_value"]) & (x > 0)
+            remedy = "With margins every repeat occasion brings one, be it 0"
+            yield _Rule("monetary_value is missing with frequency above 0", missing, remedy)
+        if "paid_frequency" in numbers:
+            remedy = "With margins every repeat occasion brings one: leave the column out"
+            yield _Rule("paid_frequency is not frequency", numbers["paid_frequency"] != x, remedy)
+        if SQUARES in numbers:
+            squares = numbers[SQUARES]
+            bad = ~(squares >= 0) | np.isinf(squares)
+            yield _Rule(f"{SQUARES} is not a number of 0 or more", bad)
+            remedy = "It sums squared deviations of repeat margins from their mean: one has none"
+            yield _Rule(
+                f"{SQUARES} is above 0 with fewer than two", (squares > 0) & (x < 2), remedy
+            )
+
+
 def _told(rule: _Rule, table: "pd.DataFrame") -> Problem:
     """A broken rule with its first row."""
     place = int(np.argmax(rule.broken))
@@ -265,7 +296,7 @@ def _plain(value: Any) -> str:
 
 
 def _tidy(
-    table: "pd.DataFrame", numbers: dict[str, Floats], covariates: tuple[str, ...]
+    table: "pd.DataFrame", numbers: dict[str, Floats], covariates: tuple[str, ...], losses: bool
 ) -> "pd.DataFrame":
     """The base's columns in their order and types."""
     import pandas as pd
@@ -273,6 +304,8 @@ def _tidy(
     x = numbers["frequency"]
     value = numbers.get("monetary_value", np.full(len(x), np.nan))
     paid = numbers.get("paid_frequency", np.where(value > 0, x, 0))
+    if losses:
+        paid = np.where(np.isnan(value), 0.0, x)
     tidy = pd.DataFrame(
         {
             "customer_id": table["customer_id"],
@@ -283,7 +316,7 @@ def _tidy(
             "paid_frequency": paid.astype(np.int64),
         }
     )
-    for name in (INTERVALS, SHARE):
+    for name in (SQUARES, INTERVALS, SHARE):
         if name in numbers:
             tidy[name] = numbers[name]
     for name in (*DATES, *covariates):

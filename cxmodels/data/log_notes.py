@@ -38,7 +38,7 @@ def notes_on(
         _stops_early(done),
         _last_period_cut(done),
         *_set_aside(account),
-        _zero_amounts(done),
+        _losses(done) if done.ask.losses else _zero_amounts(done),
         _duplicates(repeated),
         _without_amounts(done),
         *_changing(done),
@@ -141,6 +141,21 @@ def _zero_amounts(done: Aggregated) -> str:
         f"{counted(count, 'occasion')} of amount zero: counted as purchases, not as spend."
         if count
         else ""
+    )
+
+
+def _losses(done: Aggregated) -> str:
+    """How many orders were made at a loss; with refunds among them, the log says too many."""
+    losses, all_, lost = done.row(
+        f"SELECT COUNT_IF(net < 0), COUNT(*), SUM(net) FILTER (WHERE net < 0) FROM {KEPT}"
+    )
+    if not losses:
+        return "Amounts are margins, and no occasion was at a loss."
+    share = float(str(losses)) / float(str(all_))
+    return (
+        f"Amounts are margins: {counted(int(str(losses)), 'occasion')} of {int(str(all_)):,} "
+        f"({share:.1%}) were at a loss, {float(str(lost)):,.2f} in all. Rows that are refunds and "
+        "no orders must be left out of such a log."
     )
 
 

@@ -47,6 +47,7 @@ class Choices:
     cohort: TimeUnit = TimeUnit.MONTH
     newcomers: bool = False  # only customers of whom no row before `start` speaks
     regularity: bool = False
+    losses: bool = False
 
 
 def base_from(log: Any, table: str | None, names: LogColumns, choices: Choices) -> CustomerBase:
@@ -86,6 +87,7 @@ def _base_of(source: tables.Source, names: LogColumns, choices: Choices) -> Cust
         holdout_T=_holdout_length(window, choices),
         collapse=choices.collapse,
         currency=choices.currency,
+        losses=choices.losses,
         covariates=names.covariates,
         reconciliation=account,
         tracking=tracking_table(done, choices.collapse.first_day(opening)),
@@ -170,7 +172,8 @@ def _require_purchases(done: Aggregated, names: LogColumns) -> None:
             "no purchase is left once refunds are netted",
             rows,
             first_row(done.source, inside, names),
-            "Purchases have positive amounts and refunds negative ones; check the sign",
+            "Purchases have positive amounts and refunds negative ones: check the sign, or, where "
+            'amounts are margins, say negative="loss"',
         )
     raise DataError(f"log ({done.source.what})", [problem])
 

@@ -123,6 +123,8 @@ def _dropped(done: Aggregated, money: str, repeated: int) -> Entry:
 
 def _refunds(done: Aggregated) -> list[Entry]:
     """What refunds left: nothing (fully reversed) or less than nothing."""
+    if done.ask.losses:  # nothing is a refund
+        return [Entry(REVERSED), Entry(NEGATIVE)]
     select = "SELECT SUM(lines), COUNT(DISTINCT customer_id), SUM(net) FROM"
     undone = f"{OCCASIONS} WHERE net = 0 AND refunds > 0"
     if done.ask.orders:
@@ -151,7 +153,8 @@ def _inside(done: Aggregated) -> list[Entry]:
         f" SUM(later_total) FILTER (WHERE occasions = 0) FROM {CUSTOMERS}"
     )
     base, repeaters, unseen, returning = (int(str(count)) for count in counts[:4])
-    kept = f"{OCCASIONS} WHERE (net > 0 OR (net = 0 AND refunds = 0))"
+    counted = "TRUE" if done.ask.losses else "(net > 0 OR (net = 0 AND refunds = 0))"
+    kept = f"{OCCASIONS} WHERE {counted}"
     early = done.number(f"SELECT SUM(lines) FROM {kept} AND happened < {after}")
     late = done.number(f"SELECT SUM(lines) FROM {kept} AND happened >= {after}")
     first = base + done.number(
@@ -176,8 +179,9 @@ def _inside(done: Aggregated) -> list[Entry]:
 def _customers(done: Aggregated) -> int:
     """Customers named anywhere in the log."""
     window, facts, customer = done.ask.window, done.facts, done.readings.customer
-    elsewhere = [f"SELECT customer_id FROM {OCCASIONS} WHERE net < 0 OR (net = 0 AND refunds > 0)"]
-    if done.ask.orders:
+    undone = "FALSE" if done.ask.losses else "net < 0 OR (net = 0 AND refunds > 0)"
+    elsewhere = [f"SELECT customer_id FROM {OCCASIONS} WHERE {undone}"]
+    if done.ask.orders and not done.ask.losses:
         elsewhere.append(f"SELECT customer_id FROM {ORDERS} WHERE net = 0 AND refunds > 0")
     if facts.last > window.last or (window.start is not None and facts.first < window.start):
         elsewhere.append(f"SELECT {customer.value} FROM {LOG} WHERE NOT {customer.missing}")

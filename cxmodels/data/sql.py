@@ -7,9 +7,11 @@ one query for a warehouse: the same trees serve both.
 rows       the log inside the window: customer_id, happened (occasion time), amount, order_id
 orders     (only with order ids) each order netted at its first date
 occasions  customer_id, happened, net, lines (log rows), refunds (negative parts)
-kept       occasions that count: net above 0, or 0 without any refund
+kept       occasions that count: net above 0, or 0 without any refund; all of them where a
+           negative amount is a loss
 customers  one row per customer: counts, first and last occasion, sums
 intervals  (only if asked) the logs of a customer's intervals between occasions, summed
+squares    (only with losses) squared deviations of a customer's repeat amounts, summed
 summary    frequency, recency, T, monetary_value and the rest
 """
 
@@ -86,6 +88,7 @@ class Aggregation:
     dialect: str = "duckdb"
     cohort: TimeUnit = TimeUnit.MONTH
     regularity: bool = False  # whether the logs of intervals are summed
+    losses: bool = False  # a negative amount is an order at a loss, not a refund
 
     @property
     def orders(self) -> bool:
@@ -97,6 +100,11 @@ class Aggregation:
         day = self.window.after
         clock = self.collapse.has_clock
         return moment_literal(datetime(day.year, day.month, day.day) if clock else day)
+
+    @property
+    def paid(self) -> str:
+        """The condition that an occasion brought money: with losses, every one does."""
+        return "TRUE" if self.losses else "net > 0"
 
     @property
     def holdout(self) -> bool:
@@ -165,17 +173,21 @@ def occasions_sql(ask: Aggregation, rows: str, orders: str) -> Tree:
     return fill(
         "SELECT customer_id, happened, SUM(net) AS net, SUM(lines) AS lines,"
         " COUNT_IF(net < 0) AS refunds FROM ("
-        "SELECT customer_id, happened, net, lines FROM _orders"
-        " WHERE NOT (net = 0 AND refunds > 0)"
+        "SELECT customer_id, happened, net, lines FROM _orders WHERE _counted"
         " UNION ALL SELECT customer_id, happened, amount, 1 FROM _rows WHERE order_id IS NULL"
         ") AS parts GROUP BY customer_id, happened",
         rows=exp.to_table(rows),
         orders=exp.to_table(orders),
+        counted=exp.true() if ask.losses else fill("NOT (net = 0 AND refunds > 0)"),
     )
 
 
-def kept_sql(occasions: str) -> Tree:
+def kept_sql(ask: Aggregation, occasions: str) -> Tree:
     """Occasions that count as purchases."""
+    if ask.losses:
+        return fill(
+            "SELECT customer_id, happened, net FROM _occasions", occasions=exp.to_table(occasions)
+        )
     return fill(
         "SELECT customer_id, happened, net FROM _occasions"
         " WHERE net > 0 OR (net = 0 AND refunds = 0)",
@@ -192,7 +204,7 @@ def customers_sql(ask: Aggregation, kept: str) -> Tree:
         "MIN(happened) AS first_seen",
         _within("MAX", "happened", early) + " AS last_seen",
         _within("SUM", "net", early) + " AS total",
-        f"COUNT_IF({early} AND net > 0) AS paid",
+        f"COUNT_IF({early} AND {ask.paid}) AS paid",
         "COUNT_IF(NOT (happened < _after)) AS later" if ask.holdout else "0 AS later",
         "SUM(CASE WHEN happened < _after THEN 0 ELSE net END) AS later_total"
         if ask.holdout
@@ -244,6 +256,20 @@ def intervals_sql(ask: Aggregation, kept: str) -> Tree:
         two=gap(before, happened),
         size=exp.cast(exp.Literal.number(size), "double"),
         kept=exp.to_table(kept),
+        after=ask.after,
+    )
+
+
+def squares_sql(ask: Aggregation, kept: str, customers: str) -> Tree:
+    """monetary_squares: squared deviations of a customer's repeat amounts from their mean."""
+    return fill(
+        "SELECT bought.customer_id,"
+        " VAR_POP(CAST(bought.net AS DOUBLE)) * COUNT(*) AS monetary_squares"
+        " FROM _kept AS bought JOIN _customers AS buyers"
+        " ON bought.customer_id = buyers.customer_id AND bought.happened > buyers.first_seen"
+        " WHERE bought.happened < _after GROUP BY bought.customer_id",
+        kept=exp.to_table(kept),
+        customers=exp.to_table(customers),
         after=ask.after,
     )
 
@@ -330,7 +356,8 @@ def cohort_sql(period: TimeUnit) -> Tree:
 def summary_select(ask: Aggregation, customers: str) -> exp.Select:
     """The columns of a customer base, sorted by customer; calendar steps come before it."""
     recency, age = _times(ask)
-    repeats = "(paid - CASE WHEN first_net > 0 THEN 1 ELSE 0 END)"
+    first = "1" if ask.losses else "CASE WHEN first_net > 0 THEN 1 ELSE 0 END"
+    repeats = f"(paid - {first})"
     query = (
         exp.select(
             exp.column("customer_id"),

@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerBase", "Profiles"]
 
+REVENUE, MARGIN = "revenue in the base", "margin in the base"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CustomerBase:
     """One row per customer, made by `customer_base` or `CustomerBase.from_summary`.
 
     table: customer_id, frequency, recency, T, monetary_value (mean of paid repeat occasions, NaN
-    where there is none), paid_frequency, log_interval_sum and interval_share if asked for,
-    first_date, last_date, cohort, covariates, and with a hold-out holdout_frequency and
-    holdout_amount; sorted by customer_id.
+    where there is none), paid_frequency, monetary_squares with losses, log_interval_sum and
+    interval_share if asked for, first_date, last_date, cohort, covariates, and with a hold-out
+    holdout_frequency and holdout_amount; sorted by customer_id.
     reconciliation: item, rows, customers, amount, note; ties the log's revenue to the base's.
     tracking: period, period_start, period_end, part, repeat_purchases, buyers_new.
+    losses: whether amounts are margins, so that a negative one is an order at a loss.
     notes: what a reader should know before trusting a fit, in words.
     again: makes the base anew for other days, None where there is no log to go back to; see `at`.
     paths: covariates that change over time. occasions: reads customer_id, happened and amount of
@@ -48,6 +51,7 @@ class CustomerBase:
     holdout_T: float | None = None
     collapse: Collapse | None = None
     currency: str | None = None
+    losses: bool = False
     covariates: tuple[str, ...] = ()
     reconciliation: pd.DataFrame | None = None
     tracking: pd.DataFrame | None = None
@@ -104,6 +108,7 @@ class CustomerBase:
         currency: str | None = None,
         covariates: Iterable[str] = (),
         count: str | None = None,
+        negative: str = "refund",
     ) -> CustomerBase:
         """A base from one row per customer, as other programs give it.
 
@@ -115,6 +120,8 @@ class CustomerBase:
         count: a column that says how many customers each row stands for; they are
         numbered from 0.
         end: last day of observation; needed only for horizons in calendar months.
+        negative: "loss" where monetary_value is the mean margin of all repeat occasions, be it
+        negative or not; monetary_squares, their squared deviations from it, is then read if given.
         Raises DataError with every problem of the table, OptionError on an unknown unit.
 
         >>> import pandas as pd
@@ -129,19 +136,21 @@ class CustomerBase:
         CustomerBase: 3,542 customers, 78 of them with repeat purchases; unit year
         """
         from cxmodels.data.given_summaries import counted_rows, read_summary
+        from cxmodels.data.transactions import orders_at_a_loss
 
         ask: dict[str, Any] = {
             "unit": unit,
             "end": end,
             "holdout_T": holdout_T,
-            "currency": currency,
             "covariates": tuple(covariates),
+            "losses": orders_at_a_loss(negative, "monetary_value"),
         }
         if count is None:
-            return read_summary(cls, frame, **ask)
+            return replace(read_summary(cls, frame, **ask), currency=currency)
         table, times = counted_rows(frame, count)
         read_summary(cls, table, **ask)  # what is wrong is told by the rows as given
-        return read_summary(cls, table.loc[table.index.repeat(times)].reset_index(drop=True), **ask)
+        rows = table.loc[table.index.repeat(times)].reset_index(drop=True)
+        return replace(read_summary(cls, rows, **ask), currency=currency)
 
     def with_covariates(
         self,
@@ -204,7 +213,8 @@ class CustomerBase:
             pairs.append(("one occasion", self.collapse.value))
         revenue = self._revenue()
         if revenue is not None:
-            pairs.append(("revenue in the base", f"{revenue:,.2f} {self.currency or ''}".strip()))
+            word = MARGIN if self.losses else REVENUE
+            pairs.append((word, f"{revenue:,.2f} {self.currency or ''}".strip()))
         return pairs
 
     def _revenue(self) -> float | None:
@@ -222,7 +232,7 @@ class CustomerBase:
             f"CustomerBase: {facts['customers']} {noun}, {facts['with repeat purchases']} "
             f"of them with repeat purchases; unit {self.unit.value}"
         )
-        for word in ("observed", "observed until", "hold-out until", "revenue in the base"):
+        for word in ("observed", "observed until", "hold-out until", REVENUE, MARGIN):
             if word in facts:
                 text += f"; {word} {facts[word]}"
         return "\n".join([text, *(f"note: {note}" for note in self.notes)])

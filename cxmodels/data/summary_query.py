@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cxmodels.data.periods import calendar_period
-from cxmodels.data.transactions import covariate_names, day, opening_day
+from cxmodels.data.transactions import covariate_names, day, opening_day, orders_at_a_loss
 from cxmodels.data.units import Collapse, TimeUnit
 from cxmodels.errors import OptionError
 
@@ -34,6 +34,7 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
     time_format: str | None = None,
     covariates: Iterable[str] = (),
     regularity: bool = False,
+    negative: str = "refund",
 ) -> str:
     """The summary of a log as one SQL query, for people whose log lives in a warehouse.
 
@@ -59,6 +60,7 @@ def summary_sql(  # noqa: PLR0913 - the arguments of customer_base
         calendar_period(cohort, "cohort", ("month", "quarter", "year")),
         dialect,
         regularity,
+        orders_at_a_loss(negative, amount),
     )
     return warehouse.query(columns, table, window, how)
 

@@ -19,6 +19,7 @@ BASE_COLUMNS = (
     "T",
     "monetary_value",
     "paid_frequency",
+    "monetary_squares",
     "log_interval_sum",
     "interval_share",
     "first_date",
@@ -50,6 +51,7 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     table: str | None = None,
     currency: str | None = None,
     regularity: bool = False,
+    negative: str = "refund",
 ) -> CustomerBase:
     """One row per customer from a transaction log.
 
@@ -82,6 +84,10 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
     regularity: adds log_interval_sum, the natural logs of a customer's intervals between occasions
     in calibration, summed (0 without a repeat occasion), and interval_share, the last but one
     interval over the sum of the last two: what BGCNBD, MBGCNBD and `regularity` learn k from.
+    negative: what a negative amount is: "refund", or "loss" where amounts are margins. An order at
+    a loss is an order: every occasion counts and brings its margin, be it negative or 0, so rows
+    that are no orders must be left out of the log. It adds monetary_squares, the squared deviations
+    of a customer's repeat margins from their mean, summed: what NormalNormal learns spend from.
 
     Raises DataError with every problem of the log, OptionError for a choice that does not exist.
 
@@ -114,10 +120,20 @@ def customer_base(  # noqa: PLR0913 - the door names every choice
         cohort=calendar_period(cohort, "cohort", ("month", "quarter", "year")),
         newcomers=newcomers,
         regularity=regularity,
+        losses=orders_at_a_loss(negative, amount),
     )
     if choices.holdout_end is not None and choices.end is None:
         raise OptionError("holdout_end needs end, the last day of calibration")
     return base_from(log, table, names, choices)
+
+
+def orders_at_a_loss(negative: str, amount: str | None) -> bool:
+    """Whether a negative amount is an order at a loss."""
+    if negative not in ("refund", "loss"):
+        raise OptionError(f"negative {negative!r} is not one of refund, loss")
+    if negative == "loss" and amount is None:
+        raise OptionError('negative="loss" speaks of amounts: name their column with amount=')
+    return negative == "loss"
 
 
 def covariate_names(covariates: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from cxmodels.errors import OptionError
 
 ROWS, ORDERS, OCCASIONS = "cxmodels_rows", "cxmodels_orders", "cxmodels_occasions"
 KEPT, CUSTOMERS, VALUES = "cxmodels_kept", "cxmodels_customers", "cxmodels_covariates"
-PANEL, INTERVALS = "cxmodels_panel", "cxmodels_intervals"
+PANEL, INTERVALS, SQUARES = "cxmodels_panel", "cxmodels_intervals", "cxmodels_squares"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Counting:
     cohort: TimeUnit
     dialect: str
     regularity: bool = False  # whether the logs of intervals are summed
+    losses: bool = False  # a negative amount is an order at a loss, not a refund
 
 
 def query(columns: Columns, table: str, window: sql.Window, how: Counting) -> str:
@@ -45,7 +46,10 @@ def query(columns: Columns, table: str, window: sql.Window, how: Counting) -> st
     final = sql.summary_select(ask, CUSTOMERS)
     if ask.regularity:
         steps[INTERVALS] = sql.intervals_sql(ask, KEPT)
-        final = _with_intervals(final)
+        final = _beside(final, INTERVALS, ("log_interval_sum",), ("interval_share",))
+    if ask.losses:
+        steps[SQUARES] = sql.squares_sql(ask, KEPT, CUSTOMERS)
+        final = _beside(final, SQUARES, ("monetary_squares",))
     if columns.covariates:
         steps[VALUES] = sql.covariates_sql(ask, ROWS, CUSTOMERS)
         final = _with_covariates(final, columns.covariates)
@@ -71,12 +75,13 @@ def _customers(
         how.dialect,
         how.cohort,
         how.regularity,
+        how.losses,
     )
     steps: dict[str, Tree] = {ROWS: sql.rows_sql(ask, _table(table))}
     if ask.orders:
         steps[ORDERS] = sql.orders_sql(ask, ROWS)
     steps[OCCASIONS] = sql.occasions_sql(ask, ROWS, ORDERS)
-    steps[KEPT] = sql.kept_sql(OCCASIONS)
+    steps[KEPT] = sql.kept_sql(ask, OCCASIONS)
     steps[CUSTOMERS] = sql.customers_sql(ask, KEPT)
     return ask, steps
 
@@ -88,15 +93,17 @@ def _joined(steps: dict[str, Tree], final: exp.Select, dialect: str) -> str:
     return str(final.sql(dialect, pretty=True))
 
 
-def _with_intervals(final: exp.Select) -> exp.Select:
-    """The summary beside the sums of logs of intervals (0 without a repeat occasion) and shares."""
+def _beside(
+    final: exp.Select, table: str, sums: tuple[str, ...], others: tuple[str, ...] = ()
+) -> exp.Select:
+    """The summary beside columns of `table`, whose sums are 0 without a repeat occasion."""
     inner = final.copy()
     inner.set("order", None)
-    value = fill(f"COALESCE({INTERVALS}.log_interval_sum, 0) AS log_interval_sum")
-    share = exp.column("interval_share", table=INTERVALS)
-    whole = exp.select("base.*", value, share).from_(inner.subquery("base"))
-    on = fill(f"{INTERVALS}.customer_id = base.customer_id")
-    return whole.join(INTERVALS, on=on, join_type="left").order_by("base.customer_id")
+    whole = exp.select("base.*").from_(inner.subquery("base"))
+    whole = whole.select(*(fill(f"COALESCE({table}.{name}, 0) AS {name}") for name in sums))
+    whole = whole.select(*(exp.column(name, table=table) for name in others))
+    on = fill(f"{table}.customer_id = base.customer_id")
+    return whole.join(table, on=on, join_type="left").order_by("base.customer_id")
 
 
 def _with_covariates(final: exp.Select, names: tuple[str, ...]) -> exp.Select:

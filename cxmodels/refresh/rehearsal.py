@@ -8,7 +8,7 @@ from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.refresh.bases import Window, base_of
 from cxmodels.refresh.plan import plan_of
 from cxmodels.refresh.settings import Config
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 
 
 @dataclass(frozen=True)

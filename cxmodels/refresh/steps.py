@@ -23,7 +23,8 @@ from cxmodels.refresh.run import MANIFEST
 from cxmodels.refresh.settings import Config, scored_over
 from cxmodels.refresh.store import Workspace, digest
 from cxmodels.results.draws import TRUSTED
-from cxmodels.spend.fitted import FittedSpend, GammaGamma
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.spend.independence import independence
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value

@@ -21,6 +21,7 @@ from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown import Said
+from cxmodels.spend.order_means import ask_for_payments
 
 WITHIN, POOLED = "within customers", "all orders together"
 
@@ -105,6 +106,7 @@ def order_drift(base: CustomerBase, *, level: float = 0.9) -> OrderDrift:
     """
     ask_for_base(base)
     check_level(level)
+    ask_for_payments(base, "order_drift")
     if base.occasions is None:
         raise OptionError(
             "this base holds no log to go back to for its orders: make it with "

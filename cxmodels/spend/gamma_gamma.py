@@ -9,10 +9,18 @@ Sources: Colombo and Jiang (1999); Fader and Hardie (2013), "The Gamma-Gamma Mod
 Value", cited below as FH. Parameters stand on the last axis; axes before it broadcast.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import numpy as np
 import scipy
 
-from cxmodels.numerics.arrays import Floats, Number
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.likelihood.objective import Objective
+from cxmodels.numerics.arrays import Floats, Ints, Number
+from cxmodels.spend.family import SpendFamily
+from cxmodels.spend.fitted import FittedSpend, fit_spend
+from cxmodels.spend.order_means import OrderMeans, SpendObjective, ask_for_payments
 
 
 def log_density_of_mean(theta: Floats, x: Floats, m: Floats) -> Floats:
@@ -117,11 +125,84 @@ def next_order_log_density(theta: Floats, amount: Floats) -> Floats:
     )
 
 
-def simulate_customers(theta: Floats, rng: np.random.Generator) -> Floats:
-    """One draw of nu (the rate of a customer's orders) for each row of theta (n, 3)."""
-    return rng.standard_gamma(theta[..., 1]) / theta[..., 2]
+@dataclass(frozen=True)
+class GammaGamma(SpendFamily):
+    """Gamma-Gamma model of spend per order (Colombo and Jiang 1999; Fader and Hardie 2013)."""
+
+    name: str = field(default="Gamma-Gamma", init=False)
+    losses: bool = field(default=False, init=False)
+
+    def fit(self, base: CustomerBase) -> FittedSpend:
+        """Maximum likelihood on the mean paid repeat order of each customer that has one.
+
+        Args: base: a customer base with monetary_value.
+        Returns: the frozen fit. Raises: DataError where fewer than three customers have paid
+        repeat orders, OptionError where amounts are margins.
+        """
+        return fit_spend(self, base)
+
+    def objective(self, base: CustomerBase) -> Objective:
+        ask_for_payments(base, self.name)
+        return SpendObjective(OrderMeans.from_table(base.table))
+
+    def seen(self, theta: Floats, x: Floats, m: Floats) -> Floats:
+        return seen(theta, x, m)
+
+    def expected_order(self, theta: Floats, x: Floats, m: Floats) -> Floats:
+        p, q, gamma = theta.T
+        x = x[:, None]
+        return mean_order(p, q + p * x, gamma + x * m[:, None])
+
+    def cdf(self, theta: Floats, amount: Floats) -> Floats:
+        return next_order_cdf(theta, amount)
+
+    def quantile(self, theta: Floats, probability: float | Floats) -> Floats:
+        return next_order_quantile(theta, probability)
+
+    def next_orders(
+        self, theta: Floats, x: float, copies: int, rng: np.random.Generator
+    ) -> Callable[[float], Floats]:
+        p, q, gamma = theta.T
+        shape = (copies, len(theta))
+        ratio = rng.standard_gamma(p, shape) / rng.standard_gamma(q + p * x, shape)
+        return lambda m: (gamma + x * m) * ratio
+
+    def sums(
+        self, theta: Floats, worth: Floats, owner: Ints, owners: int, rng: np.random.Generator
+    ) -> Floats:
+        """S = sum of d(t_j) Gamma(p), in units of the customer's own level of spend."""
+        orders = worth * rng.standard_gamma(theta[:, 0])
+        return np.bincount(owner, weights=orders, minlength=owners)[None].astype(np.float64)
+
+    def revenue(
+        self, theta: Floats, sums: Floats, x: Floats, m: Floats, rng: np.random.Generator
+    ) -> Floats:
+        """(gamma + x m) S / G with G ~ Gamma(q + p x)."""
+        p, q, gamma = theta.T
+        found = sums[0] * (gamma + (x * m)[:, None])
+        found /= levels(p, q, x, rng)
+        return np.asarray(found)
+
+    def simulated_means(self, theta: Floats, x: Floats, rng: np.random.Generator) -> Floats:
+        p, q, gamma = theta
+        nu = rng.standard_gamma(q, x.size) / gamma
+        return np.asarray(rng.standard_gamma(p * x) / (x * nu))
+
+    def warnings(self, theta: Floats) -> tuple[str, ...]:
+        q = float(theta[1])
+        if q <= 1:
+            return (
+                f"q = {q:.2f} is 1 or below: a customer without paid orders has an infinite "
+                "expected order. The data have too few or too extreme large spenders for a mean.",
+            )
+        if q <= 2:
+            return (
+                f"q = {q:.2f} is 2 or below: mean orders vary over customers without a finite "
+                "variance, so a few very large spenders may outweigh all others.",
+            )
+        return ()
 
 
-def simulate_orders(p: Floats, nu: Floats, rng: np.random.Generator) -> Floats:
-    """One order for each element: Gamma(p, rate nu)."""
-    return rng.standard_gamma(p) / nu
+def levels(p: Floats, q: Floats, orders: Floats, rng: np.random.Generator) -> Floats:
+    """(n, d) draws of G ~ Gamma(q + p x) for customers with `orders` paid orders (n,)."""
+    return rng.standard_gamma(q + p * orders[:, None])

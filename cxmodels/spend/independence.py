@@ -63,7 +63,7 @@ def independence(
         raise OptionError(f"level must lie between 0 and 1, got {level}")
     orders = base.table["paid_frequency"].to_numpy(dtype=np.float64)
     mean = base.table["monetary_value"].to_numpy(dtype=np.float64)
-    known = (orders >= 1) & np.where(np.isnan(mean), False, mean > 0)
+    known = (orders >= 1) & ~np.isnan(mean)
     orders, mean = orders[known], mean[known]
     n = int(known.sum())
     if n < 4 or np.ptp(orders) == 0 or np.ptp(mean) == 0:
@@ -75,22 +75,20 @@ def independence(
 
     r = float(spearmanr(orders, mean).statistic)
     lower, upper = fisher_interval(r, n, level)
-    chance = 0.0 if spend_fit is None else _by_chance(spend_fit.theta, orders)
+    chance = 0.0 if spend_fit is None else _by_chance(spend_fit, orders)
     said = _sentence(r, (lower, upper), chance, level)
     return Independence(r, lower, upper, chance, n, level, said)
 
 
-def _by_chance(theta: Floats, orders: Floats) -> float:
+def _by_chance(spend_fit: "FittedSpend", orders: Floats) -> float:
     """Mean rank correlation when spend is independent of the number of orders (simulated)."""
     from scipy.stats import spearmanr
 
     rng = np.random.default_rng(1)
     few = rng.choice(orders, MOST_SIMULATED) if orders.size > MOST_SIMULATED else orders
-    p, q, gamma = theta
     found = []
     for _ in range(SIMULATIONS):
-        nu = rng.standard_gamma(q, few.size) / gamma
-        mean = rng.standard_gamma(p * few) / (few * nu)
+        mean = spend_fit.family.simulated_means(spend_fit.theta, few, rng)
         found.append(float(spearmanr(few, mean).statistic))
     return float(np.mean(found))
 
@@ -110,6 +108,7 @@ def _sentence(r: float, ends: tuple[float, float], chance: float, level: float) 
     lower, upper = ends
     found = f"Rank correlation of order count and mean order {r:.2f} ({level:.0%} interval "
     found += f"{lower:.2f} to {upper:.2f}"
+    chance = round(chance, 2) + 0.0
     found += f"; independence would show {chance:.2f}): " if chance else "): "
     if lower <= chance <= upper:
         return found + "no sign that frequent buyers spend more or less per order, as assumed."

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from cxmodels.errors import DataError, Problem
+from cxmodels.data.summaries import CustomerBase
+from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.numerics.arrays import Floats, dot
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
@@ -44,6 +45,15 @@ SPACE = Space(
         ),
     )
 )
+
+
+def ask_for_payments(base: CustomerBase, asker: str) -> None:
+    """Raises OptionError where the amounts of a base are margins, which may be negative."""
+    if base.losses:
+        raise OptionError(
+            f'{asker} knows positive amounts alone, and this base was made with negative="loss": '
+            "its amounts are margins. cx.NormalNormal() is the model for them"
+        )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def lorenz_points(value: Floats, weight: Floats, customers_share: Floats) -> Flo
 
 
 def gini(value: Floats, weight: Floats) -> float:
-    """Gini coefficient of the values: 0 when all customers are worth the same.
+    """Gini coefficient of the values: 0 when all customers are worth the same; above 1 is possible
+    where some are worth less than nothing.
 
     >>> gini(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     0.25
@@ -65,10 +66,17 @@ def concentration(value: Floats, by_draw: Floats, weight: Floats, level: float) 
 
     value: (m,) expected residual value; by_draw: (m, d) the same under parameter draws; weight:
     (m,) customers; level: width of the intervals.
+    Where customers may be worth less than nothing, the top may hold more than all, and shares are
+    those of draws with a total above 0; the tables are empty where the total itself is not.
     """
+    if value.min() < 0.0:
+        by_draw = by_draw[:, weight @ by_draw > 0.0]
+        if weight @ value <= 0.0 or not by_draw.shape[1]:
+            return _nothing_to_share()
     with ThreadPoolExecutor(2) as pool:
         figures = np.array(list(pool.map(lambda drawn: _figures(drawn, weight), by_draw.T)))
-    at, ends = _figures(value, weight), _ends(figures, level)
+    bounds = (0.0, 1.0) if value.min() >= 0.0 else (-np.inf, np.inf)
+    at, ends = _figures(value, weight), _ends(figures, level, bounds)
     names = [f"top {top * 100:g} per cent of customers" for top in TOPS]
     rows = {
         "group": [*names, "Gini coefficient"],
@@ -85,6 +93,13 @@ def concentration(value: Floats, by_draw: Floats, weight: Floats, level: float) 
     return Concentration(pd.DataFrame(rows), pd.DataFrame(curve))
 
 
+def _nothing_to_share() -> Concentration:
+    """No rows: shares of a total of 0 or below have no meaning."""
+    ends = ["lower", "upper"]
+    table = pd.DataFrame(columns=["group", "share", *ends])
+    return Concentration(table, pd.DataFrame(columns=["customers_share", "value_share", *ends]))
+
+
 def _figures(value: Floats, weight: Floats) -> Floats:
     """Shares of the top, the Gini coefficient and the Lorenz curve, from one sort."""
     people, money = _curve(value, weight)
@@ -92,10 +107,10 @@ def _figures(value: Floats, weight: Floats) -> Floats:
     return np.concatenate([tops, [_gini(people, money)], np.interp(GRID, people, money)])
 
 
-def _ends(figures: Floats, level: float) -> Floats:
+def _ends(figures: Floats, level: float, bounds: tuple[float, float]) -> Floats:
     """Interval (2, j) of figures (d, j): quantiles, or normal where the draws are few."""
     if len(figures) >= ENOUGH:
         return np.asarray(np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=0))
     half = scipy.special.ndtri((1 + level) / 2) * figures.std(axis=0, ddof=1)
     middle = figures.mean(axis=0)
-    return np.asarray(np.clip(np.stack([middle - half, middle + half]), 0.0, 1.0))
+    return np.asarray(np.clip(np.stack([middle - half, middle + half]), *bounds))

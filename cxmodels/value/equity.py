@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from cxmodels.numerics.arrays import Floats
-from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.value.discount import DiscountCurve
 from cxmodels.value.expectation import (
     discounted_by_draw,
@@ -21,7 +20,7 @@ from cxmodels.value.expectation import (
     spend,
 )
 from cxmodels.value.histories import Histories
-from cxmodels.value.outcomes import Parameters
+from cxmodels.value.outcomes import Families, Parameters
 from cxmodels.value.terms import Terms
 
 CELLS = 2_000_000
@@ -51,7 +50,7 @@ class Totals:
 
 
 def expected_totals(
-    family: PurchaseFamily,
+    families: Families,
     theta: tuple[Floats, Floats],
     drawn: Parameters,
     ahead: Floats,
@@ -62,6 +61,7 @@ def expected_totals(
 
     theta: the estimates; ahead: (g, d) from `discounted_by_draw` at the curve's own rate.
     """
+    family = families.purchases
     fixed = discounted_if_alive(family, theta[0], seen, curve)
     varied = np.ptp(drawn.rates) > 0
     at_rates = ahead
@@ -72,9 +72,9 @@ def expected_totals(
     def work(part: slice) -> Floats:
         group, w = seen.group[part], weight[part]
         alive = p_alive(family, drawn.purchases, seen, part)
-        orders = spend(drawn.spend, seen, part)
+        orders = spend(families.spend, drawn.spend, seen, part)
         alive_0 = p_alive(family, theta[0][None], seen, part)[:, 0]
-        orders_0 = spend(theta[1][None], seen, part)[:, 0]
+        orders_0 = spend(families.spend, theta[1][None], seen, part)[:, 0]
         by_spend = (alive_0 * fixed[group] * w) @ orders
         by_purchases = (orders_0 * w) @ (alive * ahead[group])
         orders *= alive
@@ -91,7 +91,7 @@ def expected_totals(
         under = discounted_by_draw(family, middle, seen, curve, drawn.rates)
         every = slice(0, seen.size)
         alive = p_alive(family, theta[0][None], seen, every)[:, 0]
-        worth = alive * spend(theta[1][None], seen, every)[:, 0] * weight
+        worth = alive * spend(families.spend, theta[1][None], seen, every)[:, 0] * weight
         rate = np.bincount(seen.group, weights=worth, minlength=seen.ahead.x.size) @ under
     return Totals(sums[0], sums[1], sums[2], rate)
 

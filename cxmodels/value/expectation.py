@@ -12,7 +12,7 @@ import numpy as np
 from cxmodels.numerics.arrays import Floats
 from cxmodels.numerics.transforms import Dimension
 from cxmodels.purchases.family import PurchaseFamily
-from cxmodels.spend import gamma_gamma
+from cxmodels.spend.family import SpendFamily
 from cxmodels.value.discount import NODES, DiscountCurve, Scheme
 from cxmodels.value.histories import Histories
 from cxmodels.value.opportunities import counted, fading
@@ -104,8 +104,6 @@ def p_alive(family: PurchaseFamily, theta: Floats, seen: Histories, part: slice)
     return np.ascontiguousarray(family.p_alive(own, *past).T)[place]
 
 
-def spend(theta: Floats, seen: Histories, part: slice) -> Floats:
+def spend(family: SpendFamily, theta: Floats, seen: Histories, part: slice) -> Floats:
     """(part, d): expected paid order of the histories in `part` under each theta (d, 3)."""
-    p, q, gamma = theta.T
-    orders = seen.orders[part, None]
-    return gamma_gamma.mean_order(p, q + p * orders, gamma + orders * seen.mean[part, None])
+    return family.expected_order(theta, seen.orders[part], seen.mean[part])

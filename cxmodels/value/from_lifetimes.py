@@ -20,7 +20,8 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases, fit_purchases
 from cxmodels.results.estimate import FLAT, Estimate, Outcome, Status
-from cxmodels.spend.fitted import FittedSpend, GammaGamma
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.spend.gamma_gamma import GammaGamma
 
 NOTHING = 0.01  # log likelihood by which their optimum may miss ours without a word
 

@@ -1,9 +1,11 @@
 """What one customer may bring: intervals that hold the outcome, and how outcomes vary.
 
 A small base is simulated customer by customer and draw by draw. In a large base, customers with the
-same (x, T) and number of paid orders share simulated futures: given alive, revenue is A + s B with
-s the sum of a customer's past orders, so quantiles of A and of B serve them all (they rise and fall
-together: A is gamma times B, and gamma hardly varies over draws), and P(alive) is each one's own.
+same (x, T) and number of paid orders share simulated futures: with Gamma-Gamma, given alive,
+revenue is A + s B with s the sum of a customer's past orders, so quantiles of A and of B serve them
+all (they rise and fall together: A is gamma times B, and gamma hardly varies over draws), and
+P(alive) is each one's own. With Normal-Normal every history has chances of its own on the futures
+it shares.
 """
 
 from dataclasses import dataclass, replace
@@ -13,12 +15,13 @@ import numpy as np
 from cxmodels.numerics.arrays import Floats, Ints, dot
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.spend.fitted import FittedSpend
+from cxmodels.spend.gamma_gamma import levels
 from cxmodels.value import expectation
 from cxmodels.value.histories import Histories
 from cxmodels.value.outcomes import (
+    Families,
     Parameters,
     Paths,
-    levels,
     outcomes,
     simulate_paths,
     simulated_reach,
@@ -67,19 +70,40 @@ def one_by_one(
     fit: FittedPurchases, spend_fit: FittedSpend, seen: Histories, terms: Terms, drawn: Parameters
 ) -> Simulated:
     """Every customer has futures of their own under every draw."""
-    units = seen.each()
+    return _simulated(fit, spend_fit, seen.each(), terms, drawn)
+
+
+def by_history(
+    fit: FittedPurchases, spend_fit: FittedSpend, seen: Histories, terms: Terms, drawn: Parameters
+) -> Simulated:
+    """Customers with one history are one; those with the same (x, T) share futures."""
+    found, row = _simulated(fit, spend_fit, seen, terms, drawn), seen.row
+    return replace(
+        found,
+        lower=found.lower[row],
+        upper=found.upper[row],
+        p_below=found.p_below[row],
+        totals=None,
+    )
+
+
+def _simulated(
+    fit: FittedPurchases, spend_fit: FittedSpend, units: Histories, terms: Terms, drawn: Parameters
+) -> Simulated:
+    """Outcomes of each of the units, under every draw."""
     paths = _futures(fit, spend_fit, units, terms, drawn)
     order = _expected_order(spend_fit, units)
 
     def reduce(part: slice, revenue: Floats, purchases: Floats) -> Reduced:
         worth = revenue * units.margin[part, None]
-        nothing = (worth <= terms.below).mean(axis=1)
-        total, variance = worth.sum(axis=0), float(worth.var(axis=1).sum())
-        behaviour = dot(purchases.var(axis=1), order[part] ** 2)
+        nothing, weight = (worth <= terms.below).mean(axis=1), units.weight[part]
+        total, variance = worth.sum(axis=0), dot(weight, worth.var(axis=1))
+        behaviour = dot(weight, purchases.var(axis=1), order[part] ** 2)
         ends = np.quantile(worth, terms.tails, axis=1, overwrite_input=True)
         return Reduced(np.concatenate([ends, nothing[None]]), total, variance, behaviour)
 
-    parts = outcomes(fit.family, drawn, units, paths, seed=terms.seed, reduce=reduce)
+    families = Families(fit.family, spend_fit.family)
+    parts = outcomes(families, drawn, units, paths, seed=terms.seed, reduce=reduce)
     ends = np.concatenate([found.ends for _, found in parts], axis=1)
     variance = sum(found.variance for _, found in parts)
     behaviour = min(sum(found.behaviour for _, found in parts), variance)
@@ -90,7 +114,7 @@ def one_by_one(
 def by_group(
     fit: FittedPurchases, spend_fit: FittedSpend, seen: Histories, terms: Terms, drawn: Parameters
 ) -> Simulated:
-    """Customers with the same (x, T) and number of paid orders share futures."""
+    """Customers with the same (x, T) and number of paid orders share futures (Gamma-Gamma)."""
     paths = _futures(fit, spend_fit, seen, terms, drawn)
     shared, key = Shared.of(seen, drawn, paths, terms.seed)
     alive = np.maximum(_mean_p_alive(fit, seen, drawn), 1e-300)  # long gone: 0 beyond a double
@@ -130,7 +154,7 @@ class Shared:
         kinds, key = np.unique(seen.group * distinct.size + place, return_inverse=True)
         p, q, gamma = drawn.spend.T
         level = levels(p, q, distinct, np.random.default_rng([seed, 1]))
-        B = paths.spend[kinds // distinct.size] / level[kinds % distinct.size]
+        B = paths.sums[0, kinds // distinct.size] / level[kinds % distinct.size]
         A = gamma * B
         mean = np.stack([A.mean(axis=1), B.mean(axis=1)])
         square = np.stack([(A * A).mean(axis=1), (A * B).mean(axis=1), (B * B).mean(axis=1)])
@@ -170,10 +194,15 @@ def _futures(
 ) -> Paths:
     """Simulated futures, with what comes after their end scaled in."""
     paths = simulate_paths(
-        fit.family, drawn, units, terms.curve, paid_share=spend_fit.paid_share, seed=terms.seed
+        Families(fit.family, spend_fit.family),
+        drawn,
+        units,
+        terms.curve,
+        paid_share=spend_fit.paid_share,
+        seed=terms.seed,
     )
     tail = _tail(fit, units, terms)[:, None]
-    return Paths(paths.purchases * tail, paths.spend * tail)
+    return Paths(paths.purchases * tail, paths.sums * tail)
 
 
 def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats:
@@ -188,7 +217,8 @@ def _tail(fit: FittedPurchases, units: Histories, terms: Terms) -> Floats:
 
 def _expected_order(spend_fit: FittedSpend, units: Histories) -> Floats:
     """(m,) expected margin of an order; 0 where it is infinite."""
-    order = expectation.spend(spend_fit.theta[None], units, slice(0, units.size))[:, 0]
+    every = slice(0, units.size)
+    order = expectation.spend(spend_fit.family, spend_fit.theta[None], units, every)[:, 0]
     order = order * spend_fit.paid_share * units.margin
     return np.where(np.isfinite(order), order, 0.0)
 

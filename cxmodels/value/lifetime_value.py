@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cxmodels.data.summaries import CustomerBase
-from cxmodels.data.units import Span
+from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.fitted import FittedPurchases
@@ -24,9 +24,9 @@ from cxmodels.value.concentration import concentration
 from cxmodels.value.discount import Payment
 from cxmodels.value.equity import Totals, equity_table, expected_totals, shares
 from cxmodels.value.histories import Histories
-from cxmodels.value.intervals import Simulated, by_group, one_by_one
+from cxmodels.value.intervals import Simulated, by_group, by_history, one_by_one
 from cxmodels.value.new_customer import new_customer_table
-from cxmodels.value.outcomes import Parameters, purchases_ahead
+from cxmodels.value.outcomes import Families, Parameters, purchases_ahead
 from cxmodels.value.terms import Margin, Terms, as_number, curve_of, joint_draws, margins
 
 ONE_BY_ONE = 5_000_000  # customers times draws up to which every customer is simulated alone
@@ -64,13 +64,16 @@ class Value:
     def __repr__(self) -> str:
         total, share = self.equity.iloc[0], self.concentration
         new, unit = self.new_customer.iloc[0], total["unit"]
-        top = share.iloc[min(2, len(share) - 1)]
+        top = [
+            f"{row.group}: {row.share:.0%} ({row.lower:.0%} to {row.upper:.0%})"
+            for row in share.iloc[2:3].itertuples()
+        ]
         return "\n".join(
             [
                 f"Customer equity {total['estimate']:,.0f} {unit} "
                 f"({total['lower']:,.0f} to {total['upper']:,.0f}), "
                 f"{total['customers']:,} customers",
-                f"{top['group']}: {top['share']:.0%} ({top['lower']:.0%} to {top['upper']:.0%})",
+                *top,
                 f"lifetime value of a new customer {new['lifetime_value']:,.2f} {unit} "
                 f"({new['lower']:,.2f} to {new['upper']:,.2f})",
             ]
@@ -153,6 +156,7 @@ def _check_fits(fit: object, spend_fit: object, base: CustomerBase) -> None:
             f"this order; got {type(fit).__name__} and {type(spend_fit).__name__}"
         )
     fit.check_base(base)
+    spend_fit.check_base(base)
     if spend_fit.currency and base.currency and spend_fit.currency != base.currency:
         raise OptionError(
             f"spend was fitted in {spend_fit.currency}, the base is in {base.currency}: convert one"
@@ -173,24 +177,20 @@ def _valued(
         raise OptionError(f"draws must be 2 or more, got {draws}")
     drawn = joint_draws(fit, spend_fit, terms, count)
     theta, paid = (fit.theta, spend_fit.theta), spend_fit.paid_share
+    families = Families(fit.family, spend_fit.family)
     few = drawn.rows(slice(0, EXACT_DRAWS))
     flat = np.full(len(few), terms.curve.rate)
     ahead = expectation.discounted_by_draw(fit.family, few.purchases, seen, terms.curve, flat)
-    totals = expected_totals(fit.family, theta, few, ahead, seen.pooled(), terms.curve).times(paid)
+    totals = expected_totals(families, theta, few, ahead, seen.pooled(), terms.curve).times(paid)
     expected = _expected_customers(fit, spend_fit, seen, terms)
     alone = seen.row.size * count <= ONE_BY_ONE
-    found = (one_by_one if alone else by_group)(fit, spend_fit, seen, terms, drawn)
-    ranked = _residual_by_draw(fit, few, ahead, seen, paid)
+    together = by_history if families.spend.losses else by_group
+    found = (one_by_one if alone else together)(fit, spend_fit, seen, terms, drawn)
+    ranked = _residual_by_draw(families, few, ahead, seen, paid)
     found = found.given_parameters(_own_variance(ranked, seen.weight))
-    customers = pd.DataFrame({"customer_id": base.table["customer_id"].to_numpy()})
-    customers = customers.assign(**{name: of[seen.row] for name, of in expected.items()})
-    customers = customers.assign(
-        residual_value_lower=found.lower,
-        residual_value_upper=found.upper,
-        p_below=found.p_below,
-    )
+    customers = _customers(base, {name: of[seen.row] for name, of in expected.items()}, found)
     variance = shares(totals, found.behaviour, found.orders)
-    outcomes = _total_outcomes(found, totals, terms)
+    outcomes = _total_outcomes(found, totals, terms, lowest=-np.inf if base.losses else 0.0)
     low, high = (float(end) for end in np.quantile(outcomes, terms.tails))
     estimate = float(customers["residual_value"].sum())
     spread = concentration(expected["residual_value"], ranked, seen.weight, terms.level)
@@ -200,23 +200,38 @@ def _valued(
         concentration=spread.table,
         lorenz=spread.lorenz,
         new_customer=new_customer_table(
-            fit.family, theta, drawn, terms, paid, Mix.of(profiles, ages=False)
+            families, theta, drawn, terms, paid, Mix.of(profiles, ages=False)
         ),
-        assumptions=_assumptions(fit, base, terms, count),
-        notes=(*_infinite(estimate, totals), *_notes(fit, spend_fit, seen, alone)),
+        assumptions=_assumptions(families, fit.unit, base, terms, count),
+        notes=(
+            *_infinite(estimate, totals),
+            *_below_nothing(estimate, totals),
+            *_notes(fit, spend_fit, seen, alone),
+        ),
         outcomes=outcomes,
     )
 
 
+def _customers(base: CustomerBase, columns: dict[str, Floats], found: Simulated) -> pd.DataFrame:
+    """One row a customer: what is expected, and the interval of what may come true."""
+    ends = {
+        "residual_value_lower": found.lower,
+        "residual_value_upper": found.upper,
+        "p_below": found.p_below,
+    }
+    ids = base.table["customer_id"].to_numpy()
+    return pd.DataFrame({"customer_id": ids, **columns, **ends})
+
+
 def _residual_by_draw(
-    fit: FittedPurchases, few: Parameters, ahead: Floats, seen: Histories, paid: float
+    families: Families, few: Parameters, ahead: Floats, seen: Histories, paid: float
 ) -> Floats:
     """(m, d) expected residual value of each history, under as many draws as are quickly ranked."""
     count = int(np.clip(RANKED_CELLS // seen.size, 20, len(few)))
     some, every = few.rows(slice(0, count)), slice(0, seen.size)
     value = np.ascontiguousarray(ahead[:, :count])[seen.group]
-    value *= expectation.p_alive(fit.family, some.purchases, seen, every)
-    value *= expectation.spend(some.spend, seen, every)
+    value *= expectation.p_alive(families.purchases, some.purchases, seen, every)
+    value *= expectation.spend(families.spend, some.spend, seen, every)
     value *= (seen.margin * paid)[:, None]
     return np.where(np.isfinite(value), value, UNBOUNDED)
 
@@ -233,7 +248,8 @@ def _expected_customers(
     """Columns (m,) at the fitted parameters, one row for each history."""
     every = slice(0, seen.size)
     alive = expectation.p_alive(fit.family, fit.theta[None], seen, every)[:, 0]
-    spend = expectation.spend(spend_fit.theta[None], seen, every)[:, 0] * spend_fit.paid_share
+    order = expectation.spend(spend_fit.family, spend_fit.theta[None], seen, every)[:, 0]
+    spend = order * spend_fit.paid_share
     ahead = expectation.discounted_if_alive(fit.family, fit.theta, seen, terms.curve)[seen.group]
     columns = {"p_alive": alive}
     if np.isfinite(terms.curve.length):
@@ -247,18 +263,18 @@ def _expected_customers(
     }
 
 
-def _total_outcomes(found: Simulated, totals: Totals, terms: Terms) -> Floats:
+def _total_outcomes(found: Simulated, totals: Totals, terms: Terms, *, lowest: float) -> Floats:
     """Totals that may come true: simulated, or expected totals plus a normal sum of outcomes."""
     if found.totals is not None:
         return found.totals
     every = totals.every
     rng = np.random.default_rng([terms.seed, 5])
     noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
-    return np.asarray(np.maximum(every + noise, 0.0).ravel())
+    return np.asarray(np.maximum(every + noise, lowest).ravel())
 
 
 def _assumptions(
-    fit: FittedPurchases, base: CustomerBase, terms: Terms, draws: int
+    families: Families, unit: TimeUnit, base: CustomerBase, terms: Terms, draws: int
 ) -> pd.DataFrame:
     margin = terms.margin
     same = float(np.ptp(margin)) == 0.0
@@ -270,7 +286,7 @@ def _assumptions(
         ("valued as of", base.end.isoformat() if base.end else "end of the base"),
         ("horizon", terms.span),
         ("discount rate", rate),
-        ("margin", f"{shown} of revenue"),
+        ("margin", f"{shown} of {'the margins on record' if base.losses else 'revenue'}"),
         ("payment", terms.curve.payment.value),
         ("customers", f"{base.customers:,}"),
         ("interval", f"{terms.level:.0%}, from {draws:,} joint draws"),
@@ -278,8 +294,8 @@ def _assumptions(
             "p_below of a customer",
             f"P(residual value <= {terms.below:g} {terms.currency}".rstrip() + ")",
         ),
-        ("purchases", f"{fit.family.name}, time in {fit.unit.value}s"),
-        ("spend", "Gamma-Gamma, independent of how often a customer buys"),
+        ("purchases", f"{families.purchases.name}, time in {unit.value}s"),
+        ("spend", f"{families.spend.name}, independent of how often a customer buys"),
         ("left out", "new customers, costs beyond the margin, referrals"),
     ]
     return pd.DataFrame(items, columns=["item", "value"])
@@ -305,6 +321,22 @@ def _infinite(estimate: float, totals: Totals) -> tuple[str, ...]:
         return (
             f"Under {share:.0%} of the draws the mean order is infinite (q of 1 or below): too few "
             "orders to know spend by. Those draws are left out of the split by source.",
+        )
+    return ()
+
+
+def _below_nothing(estimate: float, totals: Totals) -> tuple[str, ...]:
+    """What to say where margins make the whole base worth less than nothing, or may do so."""
+    share = float(np.mean(totals.every <= 0.0))
+    if estimate <= 0.0:
+        return (
+            "The customers are worth nothing or less together: shares of the top and a Lorenz "
+            "curve have no meaning, and their tables are empty.",
+        )
+    if share:
+        return (
+            f"Under {share:.0%} of the draws the customers are worth nothing or less together; the "
+            "intervals of concentration leave these draws out.",
         )
     return ()
 

@@ -6,10 +6,9 @@ import pandas as pd
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.kinds import Mix
-from cxmodels.spend import gamma_gamma
 from cxmodels.value.discount import DiscountCurve
 from cxmodels.value.expectation import scheme_of
-from cxmodels.value.outcomes import Parameters, simulated_reach
+from cxmodels.value.outcomes import Families, Parameters, simulated_reach
 from cxmodels.value.terms import Terms
 
 COPIES = 20  # simulated customers for each draw
@@ -50,7 +49,7 @@ def _by_draw(
 
 
 def new_customer_table(
-    family: PurchaseFamily,
+    families: Families,
     theta: tuple[Floats, Floats],
     drawn: Parameters,
     terms: Terms,
@@ -64,11 +63,13 @@ def new_customer_table(
     """
     margin = float(terms.margin.mean())
     scale = margin * paid_share
-    first = scale * float(gamma_gamma.expected_spend(theta[1]))
-    repeat, by_draw = _by_draw(family, theta[0], drawn, terms.curve, mix)
-    expected = scale * gamma_gamma.expected_spend(drawn.spend) * (1.0 + by_draw)
+    nobody = np.zeros(1)  # no order of a new customer has been seen
+    first = scale * float(families.spend.expected_order(theta[1][None], nobody, nobody)[0, 0])
+    repeat, by_draw = _by_draw(families.purchases, theta[0], drawn, terms.curve, mix)
+    order = families.spend.expected_order(drawn.spend, nobody, nobody)[0]
+    expected = scale * order * (1.0 + by_draw)
     lower, upper = np.quantile(expected, terms.tails, method="nearest")
-    found = _outcomes(family, drawn, terms, paid_share, mix)
+    found = _outcomes(families, drawn, terms, paid_share, mix)
     least, most = np.quantile(found * margin, terms.tails)
     kinds = "" if mix.size.size == 1 else ", on average over the kinds of customers in the base"
     row = {
@@ -88,20 +89,21 @@ def new_customer_table(
 
 
 def _outcomes(
-    family: PurchaseFamily, drawn: Parameters, terms: Terms, paid_share: float, mix: Mix
+    families: Families, drawn: Parameters, terms: Terms, paid_share: float, mix: Mix
 ) -> Floats:
     """Simulated revenue of new customers, several for each draw."""
     rng = np.random.default_rng([terms.seed, 3])
     spend = np.repeat(drawn.spend, COPIES, axis=0)
-    nu = rng.standard_gamma(spend[:, 1]) / spend[:, 2]
+    size = len(spend)
     few = mix.few(SIMULATED)
-    own = family.link.acquired(drawn.purchases, few.kind)
-    kind = rng.choice(few.size.size, size=nu.size, p=few.size / few.size.sum())
-    purchases = own[np.arange(nu.size) // COPIES, kind]
-    found = family.simulate(purchases, simulated_reach(terms.curve), rng)
-    owner = np.concatenate([np.arange(nu.size), found.customer])
+    own = families.purchases.link.acquired(drawn.purchases, few.kind)
+    kind = rng.choice(few.size.size, size=size, p=few.size / few.size.sum())
+    purchases = own[np.arange(size) // COPIES, kind]
+    found = families.purchases.simulate(purchases, simulated_reach(terms.curve), rng)
+    owner = np.concatenate([np.arange(size), found.customer])
     rates = np.repeat(drawn.rates, COPIES)[found.customer]
-    worth = np.concatenate([np.ones(nu.size), terms.curve.factor(found.time, rates)])
-    orders = rng.standard_gamma(spend[owner, 0]) / nu[owner]
-    paid = rng.random(orders.size) < paid_share
-    return np.bincount(owner, weights=worth * orders * paid, minlength=nu.size).astype(np.float64)
+    worth = np.concatenate([np.ones(size), terms.curve.factor(found.time, rates)])
+    worth *= rng.random(worth.size) < paid_share
+    sums = families.spend.sums(spend[owner], worth, owner, size, rng)
+    nobody = np.zeros(1)
+    return np.asarray(families.spend.revenue(spend, sums[:, None], nobody, nobody, rng)[0])

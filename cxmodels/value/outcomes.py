@@ -1,9 +1,10 @@
 """Simulated futures: what each customer will bring, parameter by parameter and order by order.
 
-Given alive, a future is a list of purchase times; its discounted orders sum to
-(gamma + sum of past orders) S / G with S = sum of d(t_j) Gamma(p) over paid purchases and
-G ~ Gamma(q + p x), the customer's own level of spend. S is simulated once for each owner of a path:
-every customer in a small base, every distinct (x, T) in a large one.
+Given alive, a future is a list of purchase times, of which a spend model needs some sums only: with
+Gamma-Gamma, discounted orders bring (gamma + sum of past orders) S / G with S = sum of d(t_j)
+Gamma(p) over paid purchases and G ~ Gamma(q + p x), the customer's own level of spend. Sums are
+simulated once for each owner of a path: every customer in a small base, every distinct (x, T) in a
+large one.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.spend.family import SpendFamily
 from cxmodels.value.discount import DiscountCurve
 from cxmodels.value.expectation import p_alive
 from cxmodels.value.histories import Histories
@@ -25,6 +27,14 @@ PURCHASES = 4_000_000  # purchases in them, about: 32 MB an array
 CELLS = 2_000_000  # draws times histories at once in each of two threads: 16 MB an array
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Families:
+    """The formulas behind a valuation: when customers buy, and what an order brings."""
+
+    purchases: PurchaseFamily
+    spend: SpendFamily
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,11 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Paths:
-    """(g, d) for each owner of a path and draw: discounted purchases, and discounted spend S."""
+    """For each owner of a path and draw: discounted purchases (g, d), and sums (c, g, d) of them
+    that the spend model asks for."""
 
     purchases: Floats
-    spend: Floats
+    sums: Floats
 
 
 def simulated_reach(curve: DiscountCurve) -> float:
@@ -65,7 +76,7 @@ def purchases_ahead(
 
 
 def simulate_paths(
-    family: PurchaseFamily,
+    families: Families,
     drawn: Parameters,
     seen: Histories,
     curve: DiscountCurve,
@@ -74,7 +85,7 @@ def simulate_paths(
     seed: int,
 ) -> Paths:
     """Futures of customers alive now, one for each draw and (x, T) of `seen`."""
-    each = purchases_ahead(family, drawn.purchases[0], seen, curve)
+    each = purchases_ahead(families.purchases, drawn.purchases[0], seen, curve)
     at_once = PATHS if each <= PURCHASES / PATHS else PURCHASES / each
     step = max(1, int(at_once) // seen.ahead.x.size)
     slices = [slice(start, start + step) for start in range(0, len(drawn), step)]
@@ -82,42 +93,44 @@ def simulate_paths(
 
     def part(rows: slice, sequence: np.random.SeedSequence) -> Paths:
         rng = np.random.default_rng(sequence)
-        return _paths(family, drawn.rows(rows), seen, curve, paid_share, rng)
+        return _paths(families, drawn.rows(rows), seen, curve, paid_share, rng)
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(part, slices, seeds))
     return Paths(
-        np.ascontiguousarray(np.concatenate([item.purchases for item in found]).T),
-        np.ascontiguousarray(np.concatenate([item.spend for item in found]).T),
+        np.concatenate([item.purchases for item in found], axis=1),
+        np.concatenate([item.sums for item in found], axis=2),
     )
 
 
 def _paths(
-    family: PurchaseFamily,
+    families: Families,
     drawn: Parameters,
     seen: Histories,
     curve: DiscountCurve,
     paid_share: float,
     rng: np.random.Generator,
 ) -> Paths:
-    alive = seen.ahead.alive(family, drawn.purchases)
-    shape = alive.shape[:2]
-    found = family.simulate(alive.reshape(-1, alive.shape[-1]), simulated_reach(curve), rng)
-    draw = found.customer // shape[1]
+    alive = seen.ahead.alive(families.purchases, drawn.purchases)
+    draws, groups = alive.shape[:2]
+    found = families.purchases.simulate(
+        alive.reshape(-1, alive.shape[-1]), simulated_reach(curve), rng
+    )
+    draw = found.customer // groups
     worth = curve.factor(found.time, drawn.rates[draw])
-    orders = worth * rng.standard_gamma(drawn.spend[draw, 0])
-    if paid_share < 1.0:
-        orders *= rng.random(orders.size) < paid_share
-    size = shape[0] * shape[1]
+    size = draws * groups
     purchases = np.bincount(found.customer, weights=worth, minlength=size)
-    spend = np.bincount(found.customer, weights=orders, minlength=size)
+    paid = worth if paid_share == 1.0 else worth * (rng.random(worth.size) < paid_share)
+    sums = families.spend.sums(drawn.spend[draw], paid, found.customer, size, rng)
+    by_draw = purchases.reshape(draws, groups).astype(np.float64)
     return Paths(
-        purchases.reshape(shape).astype(np.float64), spend.reshape(shape).astype(np.float64)
+        np.ascontiguousarray(by_draw.T),
+        np.ascontiguousarray(sums.reshape(-1, draws, groups).transpose(0, 2, 1)),
     )
 
 
 def outcomes(
-    family: PurchaseFamily,
+    families: Families,
     drawn: Parameters,
     seen: Histories,
     paths: Paths,
@@ -130,18 +143,16 @@ def outcomes(
     `reduce` takes a slice of the histories, revenue (part, d) and discounted purchases (part, d);
     both are 0 under the draws in which the customer has left already.
     """
-    p, q, gamma = drawn.spend.T
     step = max(1, CELLS // len(drawn))
     slices = [slice(start, start + step) for start in range(0, seen.size, step)]
     seeds = np.random.SeedSequence([seed, 2]).spawn(len(slices))
 
     def work(part: slice, sequence: np.random.SeedSequence) -> tuple[slice, Result]:
-        rng, orders = np.random.default_rng(sequence), seen.orders[part]
-        revenue = paths.spend[seen.group[part]]
-        revenue *= gamma + (orders * seen.mean[part])[:, None]
-        revenue /= levels(p, q, orders, rng)
-        purchases = paths.purchases[seen.group[part]]
-        chance = p_alive(family, drawn.purchases, seen, part)
+        rng, group = np.random.default_rng(sequence), seen.group[part]
+        past = seen.orders[part], seen.mean[part]
+        revenue = families.spend.revenue(drawn.spend, paths.sums[:, group], *past, rng)
+        purchases = paths.purchases[group]
+        chance = p_alive(families.purchases, drawn.purchases, seen, part)
         gone = rng.random(chance.shape) >= chance
         revenue[gone] = 0.0
         purchases[gone] = 0.0
@@ -149,8 +160,3 @@ def outcomes(
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, slices, seeds))
-
-
-def levels(p: Floats, q: Floats, orders: Floats, rng: np.random.Generator) -> Floats:
-    """(n, d) draws of G ~ Gamma(q + p x) for customers with `orders` paid orders (n,)."""
-    return rng.standard_gamma(q + p * orders[:, None])

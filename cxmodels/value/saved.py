@@ -9,13 +9,20 @@ from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
 from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
+from cxmodels.spend.family import SpendFamily
 from cxmodels.spend.fitted import FittedSpend, read_spend
+from cxmodels.spend.gamma_gamma import GammaGamma
+from cxmodels.spend.normal_normal import NormalNormal
 from cxmodels.subscriptions.bdw import BDW
 from cxmodels.subscriptions.family import SubscriptionFamily
 from cxmodels.subscriptions.fitted import FittedSubscriptions, read_subscriptions
 from cxmodels.subscriptions.sbg import SBG
 from cxmodels.subscriptions.weibull_gamma import WeibullGamma
 
+SPEND: dict[str, Callable[[], SpendFamily]] = {
+    "GammaGamma": GammaGamma,
+    "NormalNormal": NormalNormal,
+}
 KINDS = ("purchases", "spend", "subscriptions")
 SUBSCRIPTIONS: dict[str, Callable[[], SubscriptionFamily]] = {
     "BDW": BDW,
@@ -35,7 +42,7 @@ def load(path: str | Path) -> FittedPurchases | FittedSpend | FittedSubscription
     if problem is None:
         try:
             if stored["kind"] == "spend":
-                return read_spend(stored)
+                return read_spend(SPEND[stored["family"]](), stored)
             if stored["kind"] == "subscriptions":
                 return read_subscriptions(SUBSCRIPTIONS[stored["family"]](), stored)
             return read_purchases(FAMILIES[stored["family"]](**stored.get("choices", {})), stored)

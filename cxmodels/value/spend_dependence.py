@@ -21,7 +21,7 @@ from cxmodels.purchases.simulation import AliveGroups
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown import Said
 from cxmodels.spend.frequency_scaled import FrequencyScaled, Scaled, fit_scaled
-from cxmodels.spend.order_means import OrderMeans
+from cxmodels.spend.order_means import OrderMeans, ask_for_payments
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.terms import Margin, margins
 
@@ -68,6 +68,7 @@ def spend_dependence(
     (0.15, 'bias of independence')
     """
     check_level(level)
+    ask_for_payments(base, "spend_dependence")
     share = margins(margin, base)
     ahead = discounted_purchases(fit, base, horizon=horizon, discount_rate=discount_rate)
     orders = ahead["discounted_purchases"].to_numpy(dtype=np.float64)

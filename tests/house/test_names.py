@@ -23,6 +23,7 @@ FACE = {
     "NBD",
     "MBGCNBD",
     "MBGNBD",
+    "NormalNormal",
     "NormalPrior",
     "OptionError",
     "ParetoNBD",

@@ -15,7 +15,7 @@ from scipy import stats
 
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.purchases.bg_nbd import BGNBD
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 from tests.laws.populations import CDNOW, SPEND, world
 
 DRAWS = 400

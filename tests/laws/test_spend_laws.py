@@ -10,7 +10,7 @@ from cxmodels.errors import DataError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.results.estimate import Outcome
 from cxmodels.spend import gamma_gamma
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.spend.order_means import OrderMeans, SpendObjective
 from tests.laws.spend_laws import LAWS, THETAS, Formulas
 

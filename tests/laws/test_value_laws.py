@@ -10,7 +10,7 @@ import pytest
 import cxmodels as cx
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import DataError, OptionError
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.value import lifetime_value
 from cxmodels.value.iso_value import iso_value
 from tests.laws.populations import CDNOW, SPEND, world

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cxmodels.spend import gamma_gamma
 from cxmodels.value import (
     concentration,
     discount,
@@ -125,17 +126,20 @@ RESIDUAL = {
     "P(alive) squared": everywhere("p_alive", lambda *args: chance(*args) ** 2),
     "spend not shrunk": everywhere(
         "spend",
-        lambda theta, seen, part: np.where(
-            seen.orders[part, None] > 0, seen.mean[part, None], order(theta, seen, part)
+        lambda family, theta, seen, part: np.where(
+            seen.orders[part, None] > 0, seen.mean[part, None], order(family, theta, seen, part)
         ),
     ),
     "spend of the population": everywhere(
-        "spend", lambda theta, seen, part: order(theta, replace(seen, orders=0 * seen.orders), part)
+        "spend",
+        lambda family, theta, seen, part: order(
+            family, theta, replace(seen, orders=0 * seen.orders), part
+        ),
     ),
     "spend of the last order": everywhere(
         "spend",
-        lambda theta, seen, part: order(
-            theta, replace(seen, orders=np.minimum(seen.orders, 1.0)), part
+        lambda family, theta, seen, part: order(
+            family, theta, replace(seen, orders=np.minimum(seen.orders, 1.0)), part
         ),
     ),
 }
@@ -249,17 +253,17 @@ NEW = {
 
 # simulated futures
 
-levels, paths = outcomes.levels, outcomes.simulate_paths
+levels, paths = gamma_gamma.levels, outcomes.simulate_paths
 
 
 def mean_orders(*args, **more):
     found = paths(*args, **more)
-    return replace(found, spend=6.25 * found.purchases)
+    return replace(found, sums=6.25 * found.purchases[None])
 
 
 def one_future(*args, **more):
     found = paths(*args, **more)
-    return replace(found, spend=0 * found.spend + found.spend[:1])
+    return replace(found, sums=0 * found.sums + found.sums[:, :1])
 
 
 FUTURES = {
@@ -267,10 +271,10 @@ FUTURES = {
         (outcomes, "p_alive", lambda *args: np.ones_like(chance(*args)))
     ],
     "levels without evidence": [
-        (outcomes, "levels", lambda p, q, orders, rng: levels(p, q, 0 * orders, rng))
+        (gamma_gamma, "levels", lambda p, q, orders, rng: levels(p, q, 0 * orders, rng))
     ],
     "evidence counted without p": [
-        (outcomes, "levels", lambda p, q, orders, rng: rng.standard_gamma(q + orders[:, None]))
+        (gamma_gamma, "levels", lambda p, q, orders, rng: rng.standard_gamma(q + orders[:, None]))
     ],
     "every order the mean one": [(intervals, "simulate_paths", mean_orders)],
     "one future for all": [(intervals, "simulate_paths", one_future)],

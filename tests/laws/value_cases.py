@@ -9,7 +9,8 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.results.draws import Draws
-from cxmodels.spend.fitted import FittedSpend, GammaGamma
+from cxmodels.spend.fitted import FittedSpend
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.value import lifetime_value
 from tests.laws.populations import CDNOW, SPEND, world
 

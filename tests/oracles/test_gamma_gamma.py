@@ -13,7 +13,7 @@ from cxmodels.data import samples
 from cxmodels.data.transactions import customer_base
 from cxmodels.results.estimate import Outcome
 from cxmodels.spend import gamma_gamma
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 
 PUBLISHED = np.array([6.249349, 3.744256, 15.444307])
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import FitError, OptionError
-from cxmodels.spend.fitted import GammaGamma
+from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.spend.independence import fisher_interval, independence
 
 
