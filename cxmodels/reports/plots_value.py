@@ -55,7 +55,7 @@ def lorenz_curve(
 def _lorenz(data: pd.DataFrame, labels: Labels, gini: tuple[float, float, float] | None) -> Picture:
     across = share_axis("Share of customers, least valuable first", grid=True)
     axis = alt.X("customers_share:Q", axis=across, scale=alt.Scale(domain=[0, 1]))
-    scale = alt.Scale(domain=[min(0.0, float(data["value_share"].min())), 1])
+    scale = alt.Scale(domain=[min(0.0, float(data["lower"].min())), 1])
     y = share_axis("Share of value")
     base = alt.Chart(records(data)).encode(x=axis)
     corner = pd.DataFrame({"x": [0, 1], "y": [0, 1]})

@@ -29,7 +29,6 @@ def fit_spend(family: SpendFamily, base: CustomerBase) -> "FittedSpend":
         customers=base.customers,
         repeat_orders=int(base.table["frequency"].sum()),
         paid_orders=int(base.table["paid_frequency"].sum()),
-        losses=base.losses,
         currency=base.currency,
         misfit=family.misfit(estimate.theta, base),
         objective=objective,
@@ -40,16 +39,14 @@ def fit_spend(family: SpendFamily, base: CustomerBase) -> "FittedSpend":
 class FittedSpend(FittedModel):
     """What a spend model found; `customers` counts the base, `rows` those the fit could use.
 
-    repeat_orders, paid_orders: repeat orders of the base and those with a positive amount; losses:
-    whether its amounts are margins, so that every repeat order counts as paid; misfit: where the
-    base looked unlike the fitted model.
+    repeat_orders, paid_orders: repeat orders of the base and those with a positive amount (all of
+    them where amounts are margins); misfit: where the base looked unlike the fitted model.
     """
 
     family: SpendFamily
     customers: int
     repeat_orders: int
     paid_orders: int
-    losses: bool = False
     currency: str | None = None
     misfit: tuple[str, ...] = ()
 
@@ -69,8 +66,8 @@ class FittedSpend(FittedModel):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers has to know, in sentences."""
         dropped = self.customers - self.rows
-        kind = "repeat order" if self.losses else "paid repeat order"
-        spend = "Margins were" if self.losses else "Spend was"
+        kind = "repeat order" if self.family.losses else "paid repeat order"
+        spend = "Margins were" if self.family.losses else "Spend was"
         said = [
             f"{spend} learnt from the {self.rows:,} of {self.customers:,} customers with a {kind}; "
             f"the other {dropped:,} are expected to spend like the population."
@@ -90,7 +87,6 @@ class FittedSpend(FittedModel):
             "customers": self.customers,
             "repeat_orders": self.repeat_orders,
             "paid_orders": self.paid_orders,
-            "losses": self.losses,
             "currency": self.currency,
             "misfit": list(self.misfit),
         }
@@ -113,9 +109,9 @@ class FittedSpend(FittedModel):
     def check_base(self, base: CustomerBase) -> None:
         """Raises OptionError where the amounts of a base are not those that the fit knows."""
         ask_for_base(base)
-        if self.losses != base.losses:
+        if self.family.losses != base.losses:
             kinds = ('margins (negative="loss")', "payments")
-            fitted, given = kinds if self.losses else kinds[::-1]
+            fitted, given = kinds if self.family.losses else kinds[::-1]
             raise OptionError(
                 f"spend was fitted on {fitted}, the amounts of this base are {given}: make both "
                 "bases alike"
@@ -148,7 +144,6 @@ def read_spend(family: SpendFamily, stored: Mapping[str, Any]) -> FittedSpend:
         customers=int(stored["customers"]),
         repeat_orders=int(stored["repeat_orders"]),
         paid_orders=int(stored["paid_orders"]),
-        losses=bool(stored.get("losses", False)),  # written since margins are known
         currency=stored["currency"],
         misfit=tuple(stored.get("misfit", ())),
         stored=Draws.from_json(stored["draws"]),

@@ -17,11 +17,12 @@ import numpy as np
 import scipy
 
 from cxmodels.data.summaries import CustomerBase
+from cxmodels.errors import OptionError
 from cxmodels.likelihood.objective import Objective
 from cxmodels.numerics.arrays import Floats, Ints, Number
 from cxmodels.spend.family import SpendFamily
 from cxmodels.spend.fitted import FittedSpend, fit_spend
-from cxmodels.spend.margins import MarginsObjective, OrderMargins
+from cxmodels.spend.margins import RESOLUTION, MarginsObjective, OrderMargins
 
 TINY = np.finfo(np.float64).tiny
 FAR = 4.0  # standard errors by which counts of negative means differ before it is said
@@ -117,10 +118,9 @@ class NormalNormal(SpendFamily):
     def fit(self, base: CustomerBase) -> FittedSpend:
         """Maximum likelihood on the margins of repeat orders: their means, and how they vary.
 
-        Args: base: a customer base made with negative="loss", so that amounts are margins. One of
-        payments is taken too, by the means of its paid orders alone.
+        Args: base: a customer base made with negative="loss", so that amounts are margins.
         Returns: the frozen fit. Raises: DataError where fewer than three customers have repeat
-        orders.
+        orders, OptionError where amounts are payments.
 
         >>> import cxmodels as cx
         >>> log = cx.samples.cdnow().assign(margin=lambda log: 0.3 * log["amount"] - 5.0)
@@ -132,6 +132,11 @@ class NormalNormal(SpendFamily):
         return fit_spend(self, base)
 
     def objective(self, base: CustomerBase) -> Objective:
+        if not base.losses:
+            raise OptionError(
+                f"{self.name} is a model of margins, and the amounts of this base are payments: "
+                'make it with negative="loss", or fit cx.GammaGamma()'
+            )
         return MarginsObjective(OrderMargins.from_table(base.table))
 
     def seen(self, theta: Floats, x: Floats, m: Floats) -> Floats:
@@ -206,6 +211,8 @@ class NormalNormal(SpendFamily):
             f"An order of a new customer is at a loss with probability {lost:.0%}; {below:.0%} of "
             "customers have a level of margin below 0, so more of their orders mean less value."
         ]
+        if spread_of_order(theta) < 3.0 * RESOLUTION * abs(mu):
+            said = ["Margins do not vary: what differs is below a millionth of their size."]
         if mu <= 0.0:
             said.append(
                 f"mu = {mu:.4g} is 0 or below: on average over customers an order earns nothing or "
