@@ -144,11 +144,20 @@ def sample(
         refitted = _adapted(target, laplace, made, (pilot, n), rng)
         whole = [tried for tried in (made, refitted) if len(tried.points) >= n]
         made = min(whole, key=lambda tried: tried.smoothed.pareto_k)
-    if made.smoothed.pareto_k > TRUSTED or made.smoothed.effective < WORTH * n:
+        if not _enough(made, n) and n > pilot:  # few points missed a tail: more may see it
+            again = _adapted(target, laplace, made, (n, n), rng, rounds=POOLED)
+            made = min((made, again), key=lambda tried: tried.smoothed.pareto_k)
+    if not _enough(made, n):
         return _sampled(target, made, draws, rng)
     chosen = systematic(made.smoothed.weights, draws, rng)
     effective = min(made.smoothed.effective, float(draws))
     return _draws(target, made.points[chosen], made, effective, made.method)
+
+
+def _enough(made: _Round, n: int) -> bool:
+    """Whether weighted points can stand for n draws."""
+    found = made.smoothed
+    return found.pareto_k <= TRUSTED and found.effective >= WORTH * n
 
 
 def _adapted(
@@ -157,21 +166,22 @@ def _adapted(
     first: _Round,
     sizes: tuple[int, int],
     rng: np.random.Generator,
+    rounds: int = ROUNDS,
 ) -> _Round:
     """Refits the proposal round by round with few points, then draws many, and joins the last."""
     few, many = sizes
-    made, proposals, rounds = first, [laplace], [first]
-    for _ in range(ROUNDS):
+    made, proposals, found = first, [laplace], [first]
+    for _ in range(rounds):
         proposals.append(_refitted(made, laplace, rng))
         made = _importance(target, proposals[-1], few, rng, first.method)
-        rounds.append(made)
-        found, enough = made.smoothed, len(rounds) > POOLED
-        if enough and found.pareto_k < SAFE and found.effective > SETTLED * len(made.points):
+        found.append(made)
+        seen, enough = made.smoothed, len(found) > POOLED
+        if enough and seen.pareto_k < SAFE and seen.effective > SETTLED * len(made.points):
             break
     if many > few:
         proposals.append(_refitted(made, laplace, rng))
-        rounds.append(_importance(target, proposals[-1], many, rng, first.method))
-    return _joined(rounds[-POOLED:], proposals[-POOLED:], "t mixture, importance sampling")
+        found.append(_importance(target, proposals[-1], many, rng, first.method))
+    return _joined(found[-POOLED:], proposals[-POOLED:], "t mixture, importance sampling")
 
 
 def _joined(rounds: list[_Round], proposals: list[Mixture], method: str) -> _Round:

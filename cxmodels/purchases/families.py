@@ -6,13 +6,13 @@ from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
 from cxmodels.purchases.bg_nbd import BGNBD
 from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD
-from cxmodels.purchases.family import PurchaseFamily
+from cxmodels.purchases.fitting import FittableFamily
 from cxmodels.purchases.ggompertz_nbd import GGompertzNBD
 from cxmodels.purchases.mbg_nbd import MBGNBD
 from cxmodels.purchases.nbd import NBD
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 
-FAMILIES: dict[str, Callable[..., PurchaseFamily]] = {
+FAMILIES: dict[str, Callable[..., FittableFamily]] = {
     "BGBB": BGBB,
     "BGCNBD": BGCNBD,
     "BGNBD": BGNBD,

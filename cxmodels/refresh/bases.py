@@ -48,6 +48,8 @@ def base_of(config: Config, window: Window) -> CustomerBase:
         holdout_end=None if whole else base.holdout_end,
         collapse=base.collapse,
         duplicates=base.duplicates,
+        negative=base.negative,
+        regularity=config.model.regular,
         covariates=base.covariates,
         currency=config.value.currency,
     )
@@ -71,6 +73,7 @@ def keep_base(space: Workspace, base: CustomerBase, window: Window) -> None:
         "holdout_T": base.holdout_T,
         "collapse": None if base.collapse is None else base.collapse.value,
         "currency": base.currency,
+        "losses": base.losses,
         "covariates": list(base.covariates),
         "notes": list(base.notes),
     }
@@ -94,6 +97,7 @@ def kept_base(space: Workspace, window: Window) -> CustomerBase:
         holdout_T=facts["holdout_T"],
         collapse=None if facts["collapse"] is None else Collapse(facts["collapse"]),
         currency=facts["currency"],
+        losses=facts["losses"],
         covariates=tuple(facts["covariates"]),
         notes=tuple(facts["notes"]),
     )

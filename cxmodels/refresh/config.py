@@ -85,6 +85,8 @@ def _line(problem: ErrorDetails) -> str:
     if kind == "value_error":
         reason = str(problem["ctx"]["error"])
         whole = isinstance(problem["input"], Mapping)
+        if not key:  # settings of several sections that do not go together
+            return reason
         return f"[{key}] {reason}" if whole else f"{key}: {reason}{given}"
     if kind in _LIMITS:
         limit = next(iter(problem["ctx"].values()))
@@ -102,7 +104,7 @@ def _complaint(source: str, problems: list[ErrorDetails]) -> CxError:
     same contract as an end before the first purchase, which only the log can show.
     """
     lines = [_line(problem) for problem in problems]
-    if all(item["loc"][0] == "base" and item["type"] in _VALUES for item in problems):
+    if all(item["loc"][:1] == ("base",) and item["type"] in _VALUES for item in problems):
         return DataError(source, [Problem(line) for line in lines])
     count = f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
     numbered = [f"  {place}. {line}" for place, line in enumerate(lines, start=1)]

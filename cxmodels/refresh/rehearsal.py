@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxmodels.data.summaries import CustomerBase
-from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.families import FAMILIES
 from cxmodels.refresh.bases import Window, base_of
 from cxmodels.refresh.plan import plan_of
 from cxmodels.refresh.settings import Config
-from cxmodels.spend.gamma_gamma import GammaGamma
+from cxmodels.spend.families import fit_amounts
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ def rehearsed(config: Config) -> Rehearsal:
     plan, base = plan_of(config), base_of(config, Window.ALL)
     notes, facts = list(base.notes), dict(base.facts())
     facts["model"] = _tried(config, base)
-    facts["spend"] = f"Gamma-Gamma, {GammaGamma().fit(base).status}"
+    spend = fit_amounts(base)
+    facts["spend"] = f"{spend.family.name}, {spend.status}"
     if config.base.holdout_end is not None:
         early = base_of(config, Window.CALIBRATION)
         held = f"{round(early.holdout_T or 0.0, 1):g} {base.unit.value}s"
@@ -43,7 +44,7 @@ def rehearsed(config: Config) -> Rehearsal:
 
 def _tried(config: Config, base: CustomerBase) -> str:
     """How the purchase model fares on a base."""
-    fit = BGNBD().fit(base, **config.model.model_dump())
+    fit = FAMILIES[config.model.family]().fit(base, **config.model.terms)
     return f"{fit.family.name}, {fit.status}"
 
 

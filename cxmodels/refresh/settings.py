@@ -157,6 +157,7 @@ class Base(Section):
     acquired_from: Day | None = None
     collapse: Literal["none", "hour", "day", "week", "month", "quarter", "year"] = "day"
     duplicates: Literal["keep", "drop"] = "keep"
+    negative: Literal["refund", "loss"] = "refund"
     covariates: list[Name] = []
 
     @model_validator(mode="after")
@@ -175,12 +176,27 @@ class Base(Section):
 
 
 class Model(Section):
-    """Which covariates move buying and leaving: formulas over columns kept by [base]."""
+    """Which family of models, and which covariates move buying and leaving in it: formulas over
+    columns kept by [base]."""
 
+    family: Literal[
+        "BGNBD", "MBGNBD", "ParetoNBD", "DependentParetoNBD", "GGompertzNBD", "NBD", "BGCNBD",
+        "MBGCNBD", "BGBB",
+    ] = "BGNBD"  # fmt: skip
     purchase: Name | None = None
     dropout: Name | None = None
     equal: list[Name] = []
     penalty: float = Field(default=0.0, ge=0)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What the family is fitted with."""
+        return self.model_dump(exclude={"family"})
+
+    @property
+    def regular(self) -> bool:
+        """Whether the family learns from how regular intervals are."""
+        return self.family in ("BGCNBD", "MBGCNBD")
 
 
 class Value(Section):
@@ -229,6 +245,16 @@ class Config(Section):
     model: Model = Model()
     run: Run = Field(default_factory=dict, validate_default=True)
     report: Report = Report()
+
+    @model_validator(mode="after")
+    def _opportunities(self) -> Self:
+        unit, collapse = self.base.unit, self.base.collapse
+        if self.model.family == "BGBB" and unit != collapse:
+            raise ValueError(
+                f"model.family BGBB counts opportunities: base.unit {unit!r} and base.collapse "
+                f"{collapse!r} must be one and the same"
+            )
+        return self
 
     def identity(self) -> dict[str, Any]:
         """The settings that the answer depends on: not where it is put or found."""

@@ -11,7 +11,7 @@ from cxmodels.data.units import Span
 from cxmodels.errors import CxError, FitError
 from cxmodels.numerics.transforms import Dimension
 from cxmodels.purchases import backtest as against
-from cxmodels.purchases.bg_nbd import BGNBD
+from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.kinds import usual
 from cxmodels.purchases.maps import recency_frequency_map
@@ -23,8 +23,8 @@ from cxmodels.refresh.run import MANIFEST
 from cxmodels.refresh.settings import Config, scored_over
 from cxmodels.refresh.store import Workspace, digest
 from cxmodels.results.draws import TRUSTED
+from cxmodels.spend.families import fit_amounts
 from cxmodels.spend.fitted import FittedSpend
-from cxmodels.spend.gamma_gamma import GammaGamma
 from cxmodels.spend.independence import independence
 from cxmodels.value.iso_value import iso_value
 from cxmodels.value.lifetime_value import Value, lifetime_value
@@ -66,7 +66,7 @@ def check(config: Config, space: Workspace) -> str:
 def _fitted(config: Config, space: Workspace, window: Window) -> FittedPurchases:
     """Fit the purchase model of a window and keep it."""
     base = kept_base(space, window)
-    fit = BGNBD().fit(base, **config.model.model_dump())
+    fit = FAMILIES[config.model.family]().fit(base, **config.model.terms)
     _put_model(space, purchases_file(window), fit)
     return fit
 
@@ -103,7 +103,7 @@ def fit_all(config: Config, space: Workspace) -> str:
     """Fit purchases and spend to the whole window; keep parameters and draws."""
     fit = _fitted(config, space, Window.ALL)
     base = kept_base(space, Window.ALL)
-    spend = GammaGamma().fit(base)
+    spend = fit_amounts(base)
     _put_model(space, "models/spend.json", spend)
     level = config.value.level
     tables = [_parameters("all", fit, level), _parameters("all", spend, level)]
@@ -118,7 +118,7 @@ def fit_all(config: Config, space: Workspace) -> str:
     )
     units = _units(config, fit) | _units(config, spend)
     space.put_table("tables/posterior.parquet", long.assign(unit=long["parameter"].map(units)))
-    return f"{fit.family.name}: {fit.status}; Gamma-Gamma: {spend.status}"
+    return f"{fit.family.name}: {fit.status}; {spend.family.name}: {spend.status}"
 
 
 def _units(config: Config, fit: FittedPurchases | FittedSpend) -> dict[str, str]:
@@ -126,6 +126,7 @@ def _units(config: Config, fit: FittedPurchases | FittedSpend) -> dict[str, str]
     said = {
         Dimension.NONE: "",
         Dimension.TIME: f"{config.base.unit}s",
+        Dimension.RATE: f"per {config.base.unit}",
         Dimension.MONEY: config.value.currency,
     }
     return {item.name: said[item.dimension] for item in fit.estimate.space.parameters}

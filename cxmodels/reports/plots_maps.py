@@ -22,6 +22,7 @@ _SIZE = 330
 _OVERLAP = 0.05  # cells run a little into the next, so that no hairline shows between them
 _CURVES = 7
 _CLEAR = 0.05  # of the height: the room that one label needs
+_WIDE = 0.08  # of the width: the room that one label needs
 _WORDS = {
     "p_alive": ("P(alive) by recency and frequency", "P(alive)", ".0%"),
     "expected_purchases": (
@@ -178,15 +179,26 @@ def _curves(grid: Grid, labels: Labels, levels: Sequence[float] | None) -> pd.Da
         for level in chosen
     }
     curves = curves.assign(label=curves["level"].map(names))
-    return _apart(curves, float(np.ptp(grid.y)) if grid.y.size else 0.0)
+    return _apart(curves, grid)
 
 
-def _apart(curves: pd.DataFrame, height: float) -> pd.DataFrame:
-    """The curves without those whose label would stand on that of a higher level."""
+def _apart(curves: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """The curves without those whose label would stand on that of a higher level.
+
+    A label stands beside the grid where its curve leaves to the right, else above the curve's end.
+    """
+    if not len(curves):
+        return curves
+    width, height, right = float(np.ptp(grid.x)), float(np.ptp(grid.y)), float(grid.x.max())
     ends = curves.loc[curves.groupby("level")["recency"].idxmax()].sort_values("level")
     kept: list[tuple[float, float, float]] = []
     for level, x, y in ends[["level", "recency", "frequency"]].iloc[::-1].itertuples(index=False):
-        if all(x != right or abs(y - up) > _CLEAR * height for _, right, up in kept):
+        near = [
+            abs(y - up) <= _CLEAR * height
+            and (x == right == over or abs(x - over) <= _WIDE * width)
+            for _, over, up in kept
+        ]
+        if not any(near):
             kept.append((level, x, y))
     return curves[curves["level"].isin([level for level, _, _ in kept])]
 

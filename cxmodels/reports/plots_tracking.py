@@ -1,6 +1,7 @@
 """Pictures of purchases over time: what happened, what the model expected, and the hold-out."""
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -23,17 +24,29 @@ with report_extra():
     import altair as alt
 
 _HOLDOUT = "hold-out"
+_SHORT = 0.85  # of the usual length: a period shorter than that was cut
 
 
 def tracking_weekly(table: pd.DataFrame, labels: Labels | None = None) -> Picture:
     """Repeat purchases of each period, actual and expected, with interval and hold-out.
 
-    table: period, period_end, part, actual, expected, lower, upper (one row a period).
+    table: period, period_end, part, actual, expected, lower, upper (one row a period). Periods that
+    the end of a window cut short are left out; the cumulative picture has them.
     """
     labels = labels or Labels()
     title = f"{labels.every.capitalize()} repeat purchases{_miss(table, 'actual', 'expected')}"
     names = ("actual", "expected", "lower", "upper")
-    return _tracking(table, names, title, f"Repeat purchases per {labels.unit}", labels)
+    axis = f"Repeat purchases per {labels.unit}"
+    return _tracking(table, names, title, axis, labels, shown=_whole)
+
+
+def _whole(table: pd.DataFrame) -> pd.DataFrame:
+    """The periods that no end of a window cut short: a part of one is no fall of purchases."""
+    if "period_end" not in table or len(table) < 4 or table["period_end"].isna().any():
+        return table
+    days = pd.to_datetime(table["period_end"]).diff().dt.days.to_numpy(dtype=float)
+    cut = days < _SHORT * float(pd.Series(days[1:]).median())  # the first has none before it
+    return table[~cut]
 
 
 def tracking_cumulative(table: pd.DataFrame, labels: Labels | None = None) -> Picture:
@@ -49,7 +62,12 @@ def tracking_cumulative(table: pd.DataFrame, labels: Labels | None = None) -> Pi
 
 
 def _tracking(
-    table: pd.DataFrame, names: tuple[str, ...], title: str, axis: str, labels: Labels
+    table: pd.DataFrame,
+    names: tuple[str, ...],
+    title: str,
+    axis: str,
+    labels: Labels,
+    shown: Callable[[pd.DataFrame], pd.DataFrame] = pd.DataFrame,
 ) -> Picture:
     data = needed(table, ["period", "period_end", "part", *names], chart="tracking")
     data = data.set_axis(
@@ -60,12 +78,19 @@ def _tracking(
         f"Line chart over time. {title}. Actual and expected repeat purchases with a "
         f"{labels.band}; the hold-out is shaded."
     )
-    chart = layered(*_layers(data, axis, labels)) if len(data) else nothing_to_show()
+    if len(data):
+        field, x = _time_axis(data, labels)
+        lines = _layers(shown(data), axis, labels, (field, x))
+        chart = layered(*_mark(data, field)[:1], *lines, *_mark(data, field)[1:])
+    else:
+        chart = nothing_to_show()
     return theme.finish(chart, title=title, subtitle=subtitle, description=description)
 
 
-def _layers(data: pd.DataFrame, axis: str, labels: Labels) -> list[alt.Chart]:
-    field, x = _time_axis(data, labels)
+def _layers(
+    data: pd.DataFrame, axis: str, labels: Labels, time: tuple[str, alt.X]
+) -> list[alt.Chart]:
+    field, x = time
     palette = {"Actual": theme.OBSERVED, "Expected": theme.MODEL, labels.band: theme.BAND}
     base = alt.Chart(records(data)).encode(x=x)
     y = number_axis(axis)
@@ -78,8 +103,7 @@ def _layers(data: pd.DataFrame, axis: str, labels: Labels) -> list[alt.Chart]:
         named(seen, "Actual", palette),
     ]
     tips = base.mark_rule(opacity=0, strokeWidth=9).encode(tooltip=_tooltip(labels, field))
-    mark = _mark(data, field)
-    return [*mark[:1], *lines, *mark[1:], tips]
+    return [*lines, tips]
 
 
 def _mark(data: pd.DataFrame, field: str) -> list[alt.Chart]:

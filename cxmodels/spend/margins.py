@@ -82,8 +82,8 @@ class OrderMargins:
         customers = np.bincount(place).astype(np.float64)
         mean = np.bincount(place, weights=m[known]) / customers
         blur = (RESOLUTION * float(np.sqrt(np.mean(m[known] ** 2)))) ** 2
-        spread = np.bincount(place, weights=(m[known] - mean[place]) ** 2)
-        spread += blur * customers / counts
+        off = np.bincount(place, weights=(m[known] - mean[place]) ** 2)
+        spread = off + blur * customers / counts
         within = None
         if "monetary_squares" in table:
             squares = table["monetary_squares"].to_numpy(dtype=np.float64)

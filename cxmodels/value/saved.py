@@ -9,20 +9,14 @@ from cxmodels.errors import DataError, Problem
 from cxmodels.likelihood.fitted import FORMAT, VERSION
 from cxmodels.purchases.families import FAMILIES
 from cxmodels.purchases.fitted import FittedPurchases, read_purchases
-from cxmodels.spend.family import SpendFamily
+from cxmodels.spend.families import SPEND
 from cxmodels.spend.fitted import FittedSpend, read_spend
-from cxmodels.spend.gamma_gamma import GammaGamma
-from cxmodels.spend.normal_normal import NormalNormal
 from cxmodels.subscriptions.bdw import BDW
 from cxmodels.subscriptions.family import SubscriptionFamily
 from cxmodels.subscriptions.fitted import FittedSubscriptions, read_subscriptions
 from cxmodels.subscriptions.sbg import SBG
 from cxmodels.subscriptions.weibull_gamma import WeibullGamma
 
-SPEND: dict[str, Callable[[], SpendFamily]] = {
-    "GammaGamma": GammaGamma,
-    "NormalNormal": NormalNormal,
-}
 KINDS = ("purchases", "spend", "subscriptions")
 SUBSCRIPTIONS: dict[str, Callable[[], SubscriptionFamily]] = {
     "BDW": BDW,
