@@ -36,6 +36,7 @@ MODEST = 1_000  # draws up to which each round has as many points as are asked f
 ROUNDS = 8  # refits of the proposal; tails come into sight only round by round
 POOLED = 3  # last rounds that are joined into one
 SETTLED, SAFE = 0.6, 0.2  # effective share and k-hat of a round that ends the refits
+STEADY = 1.25  # ratio of effective shares within which the last rounds are as good as it gets
 WORTH = 0.2  # effective draws that must be reached, as a share of those asked for
 WIDER = 2.0  # refitted groups are widened, since a first guess misses tails without a trace
 FEWEST_WALKERS = 32
@@ -175,13 +176,21 @@ def _adapted(
         proposals.append(_refitted(made, laplace, rng))
         made = _importance(target, proposals[-1], few, rng, first.method)
         found.append(made)
-        seen, enough = made.smoothed, len(found) > POOLED
-        if enough and seen.pareto_k < SAFE and seen.effective > SETTLED * len(made.points):
+        if len(found) > POOLED and _settled(found[-POOLED:]):
             break
     if many > few:
         proposals.append(_refitted(made, laplace, rng))
         found.append(_importance(target, proposals[-1], many, rng, first.method))
     return _joined(found[-POOLED:], proposals[-POOLED:], "t mixture, importance sampling")
+
+
+def _settled(last: list[_Round]) -> bool:
+    """Whether the last refits leave nothing to gain: sound weights that have stopped improving."""
+    shares = [each.smoothed.effective / len(each.points) for each in last]
+    if last[-1].smoothed.pareto_k < SAFE and shares[-1] > SETTLED:
+        return True
+    sound = all(each.smoothed.pareto_k < SAFE for each in last)
+    return sound and max(shares) < STEADY * min(shares)
 
 
 def _joined(rounds: list[_Round], proposals: list[Mixture], method: str) -> _Round:

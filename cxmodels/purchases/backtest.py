@@ -79,7 +79,7 @@ class Holdout:
         expected = p_alive(family, theta, seen)
         expected *= family.expected_purchases(groups.alive(family, theta), t)[:, groups.group]
         rng = np.random.default_rng(seed)
-        parts = [counts for _, counts in future_counts(family, sample, seen, float(t), rng)]
+        parts = [counts for _, _, counts in future_counts(family, sample, seen, float(t), rng)]
         actual = base.table["holdout_frequency"].to_numpy(dtype=np.int64)
         counts = np.concatenate(parts, axis=1)
         return cls(actual, expected[0][seen.row], expected[1:], counts, seen.row)

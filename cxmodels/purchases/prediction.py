@@ -83,12 +83,11 @@ def _quantiles(
     parts = AliveGroups.of(family, seen).parts(len(sample))
     of: Floats | None = None
     futures = future_counts(family, sample, seen, t, rng)
-    for (part, near), (_, counts) in zip(parts, futures, strict=True):
+    for (part, near), (_, chance, counts) in zip(parts, futures, strict=True):
         if of is not near.x:
             of = near.x
             if_alive = family.expected_purchases(near.alive(family, sample), np.float64(t))
-        expected = p_alive(family, sample, seen, part)
-        expected *= if_alive[:, near.group]
+        expected = chance * if_alive[:, near.group]
         ends[:2, part] = np.quantile(expected, tails, axis=0)
         ends[2:, part] = np.quantile(counts, tails, axis=0, method="inverted_cdf")
     return ends

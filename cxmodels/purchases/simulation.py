@@ -88,11 +88,11 @@ def p_alive(
 
 def future_counts(
     family: PurchaseFamily, theta: Floats, seen: Profiles, t: float, rng: np.random.Generator
-) -> Iterator[tuple[slice, Ints]]:
+) -> Iterator[tuple[slice, Floats, Ints]]:
     """Simulated purchases in the next t units of each profile under each draw.
 
-    theta: (d, k). Yields slices of the profiles with counts (d, profiles of the slice); profiles
-    of one group share the draws of what they would do if alive.
+    theta: (d, k). Yields slices of the profiles with P(alive) and counts, both (d, profiles of the
+    slice); profiles of one group share the draws of what they would do if alive.
     """
     of: Floats | None = None
     for part, near in AliveGroups.of(family, seen).parts(len(theta)):
@@ -102,4 +102,4 @@ def future_counts(
             if_alive = family.simulate_counts(flat, np.float64(t), rng).reshape(updated.shape[:2])
         chance = p_alive(family, theta, seen, part)
         still = rng.random(chance.shape) < chance
-        yield part, np.where(still, if_alive[:, near.group], 0)
+        yield part, chance, np.where(still, if_alive[:, near.group], 0)

@@ -37,7 +37,7 @@ def replication(name: str, customers: int, seed: int) -> dict[str, float]:
     linked, seen = fit.on(base)
     sample = fit.posterior(DRAWS, seed=seed).values
     inside, rng = 0, np.random.default_rng(seed)
-    for part, counts in future_counts(linked.family, sample, seen, AHEAD, rng):
+    for part, _, counts in future_counts(linked.family, sample, seen, AHEAD, rng):
         rows = np.flatnonzero((seen.row >= part.start) & (seen.row < part.stop))
         low, high = np.quantile(counts, [0.05, 0.95], axis=0, method="inverted_cdf")
         place = seen.row[rows] - part.start

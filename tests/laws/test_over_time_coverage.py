@@ -30,7 +30,7 @@ def replication(seed: int, customers: int, ahead: bool) -> dict[str, float]:
         total = np.zeros(DRAWS)
         inside = 0.0
         rng = np.random.default_rng(seed)
-        for part, counts in future_counts(linked.family, sample, seen, float(AHEAD), rng):
+        for part, _, counts in future_counts(linked.family, sample, seen, float(AHEAD), rng):
             rows = np.flatnonzero((seen.row >= part.start) & (seen.row < part.stop))
             mine = counts[:, seen.row[rows] - part.start]
             low, high = np.quantile(mine, [0.05, 0.95], axis=0, method="inverted_cdf")
