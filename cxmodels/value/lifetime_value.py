@@ -68,11 +68,14 @@ class Value:
             f"{row.group}: {row.share:.0%} ({row.lower:.0%} to {row.upper:.0%})"
             for row in share.iloc[2:3].itertuples()
         ]
+        terms = self.assumptions.set_index("item")["value"]
         return "\n".join(
             [
                 f"Customer equity {total['estimate']:,.0f} {unit} "
                 f"({total['lower']:,.0f} to {total['upper']:,.0f}), "
                 f"{total['customers']:,} customers",
+                f"over {terms['horizon']} at {terms['discount rate']}; margin {terms['margin']}; "
+                f"interval {terms['interval']}",
                 *top,
                 f"lifetime value of a new customer {new['lifetime_value']:,.2f} {unit} "
                 f"({new['lower']:,.2f} to {new['upper']:,.2f})",
@@ -125,6 +128,7 @@ def lifetime_value(  # noqa: PLR0913 - the door of the room: every term of a val
     ...                           horizon="12M", discount_rate=0.10, margin=0.30, draws=200)
     >>> value
     Customer equity 21,797 USD (... to ...), 2,357 customers
+    over the next 12 months at 10.00% a year, effective; margin 30.0% of revenue; interval 90%...
     top 20 per cent of customers: 71% (...)
     lifetime value of a new customer 25.23 USD (...)
     """
@@ -283,7 +287,10 @@ def _assumptions(
     if terms.rate_sd:
         rate += f", standard deviation {terms.rate_sd:.2%}"
     items = [
-        ("valued as of", base.end.isoformat() if base.end else "end of the base"),
+        (
+            "valued as of",
+            base.end.isoformat() if base.end else "end of the base, months of mean length",
+        ),
         ("horizon", terms.span),
         ("discount rate", rate),
         ("margin", f"{shown} of {'the margins on record' if base.losses else 'revenue'}"),

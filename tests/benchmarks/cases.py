@@ -91,6 +91,16 @@ CASES = (
         },
     ),
     Case(
+        "cohorts",
+        "10 million log rows (Parquet) to C(cohort, period), and to an audit",
+        "the table within 2 times of its own SQL without checks",
+        {
+            "cxmodels": works.cx_cohorts,
+            "SQL by hand": works.sql_cohorts,
+            "cxmodels, audit": works.cx_audit,
+        },
+    ),
+    Case(
         "import",
         "import, fresh process (processor time)",
         "under .5 s",

@@ -238,6 +238,34 @@ def sql_log_to_base(material: Material) -> Work:
     return Work(do, _counted)
 
 
+def cx_cohorts(material: Material) -> Work:
+    def tell(found: cx.CohortTable) -> Facts:
+        return {"orders": int(found.table["orders"].sum())}
+
+    return Work(lambda: cx.cohort_table(str(material.log), **COLUMNS, end=LOG_END), tell)
+
+
+def sql_cohorts(material: Material) -> Work:
+    """The text of `cohort_sql`, pasted into DuckDB by a person who checks nothing."""
+    import duckdb
+
+    text = cx.cohort_sql(table="sales", **COLUMNS, end=LOG_END)
+
+    def do() -> Any:
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE VIEW sales AS FROM read_parquet('{material.log}')")
+            return connection.sql(text).df()
+
+    return Work(do, lambda table: {"orders": int(table["orders"].sum())})
+
+
+def cx_audit(material: Material) -> Work:
+    def do() -> cx.Audit:
+        return cx.audit(str(material.log), **COLUMNS, period="quarter", end=LOG_END)
+
+    return Work(do, lambda found: {"title": found.one_period.title})
+
+
 def lifetimes_log_to_base(material: Material) -> Work:
     import pandas as pd
     from lifetimes.utils import summary_data_from_transaction_data
