@@ -2,16 +2,16 @@
 
 A customer's orders over lambda^delta follow Gamma-Gamma, where lambda is their purchase rate:
 delta = 0 is the independence that Gamma-Gamma takes for granted; delta = .3 says that who buys ten
-per cent more often spends three per cent more per order. Rates are not seen; what is known of one
-is a gamma distribution (shape, rate) given the customer's purchases. With z = E[log lambda], for
-given delta the model is Gamma-Gamma in money measured in exp(delta z): delta is found by the
-profile of its likelihood, everything else by the model as it is. Purchases to come are made at the
-rate itself, so an order to come is on average
+per cent more often spends three per cent more per order. Rates are not seen. With z = E[log lambda]
+given the customer's purchases, alive or gone, for given delta the model is Gamma-Gamma in money
+measured in exp(delta z): delta is found by the profile of its likelihood, everything else by the
+model as it is. Purchases to come are made by those alive, whose rates are gamma distributed (shape,
+rate), at the rate itself, so an order to come is on average
 
-    E[lambda lambda^delta] / E[lambda] = exp(delta z) Gamma(shape + 1 + delta) / Gamma(shape + 1)
-                                         exp(-delta psi(shape))
+    E[lambda lambda^delta] / E[lambda] = rate^-delta Gamma(shape + 1 + delta) / Gamma(shape + 1)
 
-times what it is in that money: the high rates that are possible buy more, and spend accordingly.
+times what it is in the money of lambda^delta: the high rates that are possible buy more, and spend
+accordingly. That z stands for a rate that is not seen pulls delta towards 0, by a tenth or so.
 """
 
 from collections.abc import Callable
@@ -40,11 +40,22 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """What is known of each customer's purchase rate (n,): the mean of its log given the purchases,
+    and shape and rate of its gamma distribution if the customer is alive."""
+
+    mean_log: Floats
+    shape: Floats
+    rate: Floats
+
+
+@dataclass(frozen=True)
 class FrequencyScaled:
     """The most likely delta with its interval by the likelihood ratio, and the model at each.
 
-    independent: at delta = 0; lower, upper: at the ends of the interval; shape: (n,) of what is
-    known of each customer's rate; z: (n,) mean of its log, centred.
+    independent: at delta = 0; lower, upper: at the ends of the interval; shape, rate: (n,) of what
+    is known of each customer's rate if alive, in units of exp(mean of all z); z: (n,) mean of its
+    log, centred.
     """
 
     best: Scaled
@@ -52,6 +63,7 @@ class FrequencyScaled:
     upper: Scaled
     independent: Scaled
     shape: Floats
+    rate: Floats
     z: Floats
     customers: int
 
@@ -67,26 +79,23 @@ class FrequencyScaled:
         scale, ahead = np.exp(at.delta * self.z), self.ahead(at.delta)
         x = table["paid_frequency"].to_numpy(dtype=np.float64)
         total = np.where(x > 0, x * table["monetary_value"].to_numpy(dtype=np.float64), 0.0)
-        return ahead * scale * mean_order(p, q + p * x, gamma + total / scale)
+        return ahead * mean_order(p, q + p * x, gamma + total / scale)
 
     def ahead(self, delta: float) -> Floats:
-        """(n,): by what factor orders to come exceed exp(delta z), made as they are at the rate."""
+        """(n,): E[lambda^(1 + delta)] / E[lambda], what lambda^delta is at purchases to come."""
         k = np.maximum(self.shape + 1.0 + delta, 1e-3)
         lifted = scipy.special.gammaln(k) - scipy.special.gammaln(self.shape + 1.0)
-        return np.exp(lifted - delta * scipy.special.digamma(self.shape))
+        return np.exp(lifted - delta * np.log(self.rate))
 
 
-def fit_scaled(
-    table: pd.DataFrame, shape: Floats, rate: Floats, *, level: float
-) -> FrequencyScaled:
+def fit_scaled(table: pd.DataFrame, rates: Rates, *, level: float) -> FrequencyScaled:
     """Finds delta on a base's table.
 
-    Args: shape, rate: (n,) of the gamma distribution of each customer's purchase rate given what
-    they bought; level: width of the interval.
+    Args: rates: what is known of how often each customer buys; level: width of the interval.
     Raises: DataError where nobody buys more often than others, or spend cannot be estimated.
     """
-    z = scipy.special.digamma(shape) - np.log(rate)
-    z = z - z.mean()
+    middle = float(rates.mean_log.mean())
+    z, rate = rates.mean_log - middle, rates.rate * np.exp(middle)
     known = (table["paid_frequency"] >= 1).to_numpy() & (table["monetary_value"] > 0).to_numpy()
     spread = float(z[known].std()) if known.any() else 0.0
     if spread < 1e-9:
@@ -112,7 +121,8 @@ def fit_scaled(
             return at(far_end)
         return at(float(scipy.optimize.brentq(short, best.delta, far_end, xtol=1e-4 / spread)))
 
-    return FrequencyScaled(best, end(-far), end(far), at(0.0), shape, z, int(known.sum()))
+    ends, count = (end(-far), end(far)), int(known.sum())
+    return FrequencyScaled(best, *ends, at(0.0), rates.shape, rate, z, count)
 
 
 def _at_delta(table: pd.DataFrame, z: Floats, known: Bools) -> Callable[[float], Scaled]:
