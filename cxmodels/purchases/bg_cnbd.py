@@ -23,6 +23,7 @@ import scipy
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints, Number
+from cxmodels.numerics.beta_ratio import log_beta_ratio
 from cxmodels.numerics.stages import Sought, stage_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
 from cxmodels.purchases import bg_cnbd_likelihood, bg_nbd, mbg_nbd
@@ -147,7 +148,7 @@ def purchase_rate(shape: Shape, theta: Floats, t: Number) -> Floats:
 def log_pmf_survivors(shape: Shape, theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n, alive at t): k n to k n + k - 1 stages have passed, nobody left after n."""
     it, n = Customers.of(shape, theta), np.asarray(n)
-    staying = scipy.special.betaln(it.a, it.b + n) - scipy.special.betaln(it.a, it.b)
+    staying = log_beta_ratio(it.a, it.b, n.astype(np.float64))
     z = t / it.alpha
     passed: Number = -np.inf
     for stage in range(shape.k):
@@ -176,8 +177,8 @@ def log_pmf(shape: Shape, theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n): alive after n, or left at purchase n; or, with none, at once."""
     it, n = Customers.of(shape, theta), np.asarray(n)
     last, z = np.maximum(n, 1), t / it.alpha
-    leaving = scipy.special.betaln(it.a + 1.0, it.b + last - 1.0)
-    leaving = leaving - scipy.special.betaln(it.a, it.b)
+    leaving = log_beta_ratio(it.a, it.b, last - 1.0)
+    leaving = leaving + np.log(it.a / (it.a + it.b + last - 1.0))
     bought: Number = -np.inf
     for j, log_weight in _started(it):
         further = shape.k * last - j
@@ -246,7 +247,7 @@ class ByStage:
             most *= 2
         stages = np.arange(most)
         n, j = np.divmod(stages, k)
-        log = scipy.special.betaln(it.a, it.b + n) - scipy.special.betaln(it.a, it.b)
+        log = log_beta_ratio(it.a, it.b, n)
         log = it.stay + log + bg_nbd.log_negative_binomial(it.s, z, stages)
         columns = (it.s + k * n, it.alpha + t, it.a, it.b + n, -j.astype(np.float64))
         return np.exp(log), np.stack(np.broadcast_arrays(*columns), axis=-1)

@@ -20,6 +20,7 @@ import scipy
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Floats, Number
+from cxmodels.numerics.beta_ratio import beta_ratio, log_beta_ratio
 from cxmodels.purchases import bg_nbd_likelihood
 from cxmodels.purchases.family import RowDerivatives
 
@@ -78,7 +79,7 @@ def log_likelihood(shape: Shape, theta: Floats, x: Number, t_x: Number, T: Numbe
     s, early = r + more, alpha + t_x
     value = scipy.special.gammaln(s) - scipy.special.gammaln(r)
     value = value - r * np.log1p(t_x / alpha) - more * np.log(early)
-    value = value + scipy.special.betaln(a, b + c) - scipy.special.betaln(a, b)
+    value = value + log_beta_ratio(a, b, c)
     silent = log_no_purchase(shape.k, s, early, T - t_x)
     odds = np.log(a) - np.log(b + (np.maximum(c, 1.0) - 1.0))
     return np.asarray(value + np.where(c > 0, np.logaddexp(silent, odds), silent))
@@ -104,16 +105,14 @@ def rows(shape: Shape, theta: Floats, x: Floats, t_x: Floats, T: Floats) -> RowD
     hessian = h * curvature + h * (1.0 - h) * apart[:, None] * apart
     hessian[2, 2] -= (1.0 - h) / a**2
     hessian[3, 3] += (1.0 - h) * stay**2
-    leave, both = digamma(a + b) - digamma(a + b + c), trigamma(a + b) - trigamma(a + b + c)
+    staying = beta_ratio(a, b, c)
     gradient[0] += digamma(s) - digamma(r) - np.log1p(t_x / alpha)
     gradient[1] += r / alpha - s / early
-    gradient[2] += leave
-    gradient[3] += leave + digamma(b + c) - digamma(b)
+    gradient[2:] += staying.gradient[:2]
     hessian[0, 0] += trigamma(s) - trigamma(r)
     hessian[[0, 1], [1, 0]] += 1.0 / alpha - 1.0 / early
     hessian[1, 1] += s / early**2 - r / alpha**2
-    hessian[2:, 2:] += both
-    hessian[3, 3] += trigamma(b + c) - trigamma(b)
+    hessian[2:, 2:] += staying.hessian[:2, :2]
     return RowDerivatives(log_likelihood(shape, theta, x, t_x, T), gradient, hessian)
 
 

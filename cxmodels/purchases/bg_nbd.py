@@ -15,6 +15,7 @@ import scipy
 
 from cxmodels.data.summaries import Profiles
 from cxmodels.numerics.arrays import Bools, Floats, Ints, Number
+from cxmodels.numerics.beta_ratio import log_beta_ratio
 from cxmodels.numerics.lookup import of_distinct
 from cxmodels.numerics.special import log_beta_power_integral, log_beta_power_mean
 from cxmodels.numerics.transforms import Dimension, Parameter, Space
@@ -101,7 +102,7 @@ def log_pmf_survivors(theta: Floats, n: Ints, t: Number) -> Floats:
     """log P(X(t) = n, alive at t): first term of FHL equation (8)."""
     r, alpha, a, b = split(theta)
     z = t / alpha
-    staying = scipy.special.betaln(a, b + n) - scipy.special.betaln(a, b)
+    staying = log_beta_ratio(a, b, np.asarray(n, dtype=np.float64))
     return np.asarray(staying + log_negative_binomial(r, z, n))
 
 
@@ -110,7 +111,8 @@ def log_pmf(theta: Floats, n: Ints, t: Number) -> Floats:
     r, alpha, a, b = split(theta)
     n, z = np.asarray(n), t / alpha
     last = np.maximum(n, 1)
-    leaving = scipy.special.betaln(a + 1.0, b + (last - 1.0)) - scipy.special.betaln(a, b)
+    before = last - 1.0
+    leaving = log_beta_ratio(a, b, before) + np.log(a / (a + b + before))
     gone = np.where(n > 0, leaving + log_at_least(r, z, last), -np.inf)
     return np.logaddexp(log_pmf_survivors(theta, n, t), gone)
 

@@ -23,6 +23,7 @@ import scipy
 from cxmodels.data.summaries import Profiles
 from cxmodels.likelihood.objective import Derivatives
 from cxmodels.numerics.arrays import Floats, Ints, Number, dot
+from cxmodels.numerics.beta_ratio import beta_ratio, log_beta_ratio
 from cxmodels.numerics.transforms import Space
 from cxmodels.purchases.family import RowDerivatives
 
@@ -167,7 +168,7 @@ def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number, first: int 
     last = np.maximum(chances, 1.0) - 1.0
     buying = scipy.special.gammaln(r + x) - scipy.special.gammaln(r)
     buying = buying - r * at_T - x * (np.log(alpha) + at_T)
-    staying = scipy.special.betaln(a, b + chances) - scipy.special.betaln(a, b)
+    staying = log_beta_ratio(a, b, chances)
     u = np.log(a) - np.log(b + last) + (r + x) * (at_T - np.log1p(t_x / alpha))
     return np.asarray(buying + staying + np.where(chances > 0, np.logaddexp(0.0, u), 0.0))
 
@@ -186,18 +187,16 @@ def rows(theta: Floats, x: Floats, t_x: Floats, T: Floats, first: int = 0) -> Ro
     gradient = s * slope
     gradient[0] += digamma(power) - digamma(r) - np.log1p(T / alpha)
     gradient[1] += r / alpha - power * late
-    gradient[2] += digamma(a + b) - digamma(a + b + c)
-    gradient[3] += digamma(b + c) - digamma(b) + digamma(a + b) - digamma(a + b + c)
+    staying = beta_ratio(a, b, c)
+    gradient[2:] += staying.gradient[:2]
     hessian = s * (1.0 - s) * slope[:, None] * slope
-    both = trigamma(a + b) - trigamma(a + b + c)
     hessian[0, 0] += trigamma(power) - trigamma(r)
     hessian[0, 1] += s * (late - early) + 1.0 / alpha - late
     hessian[1, 0] = hessian[0, 1]
     hessian[1, 1] += power * late**2 - r / alpha**2 - s * power * (late**2 - early**2)
-    hessian[2, 2] += both - s / a**2
-    hessian[2, 3] += both
-    hessian[3, 2] = hessian[2, 3]
-    hessian[3, 3] += both + trigamma(b + c) - trigamma(b) + s * stay**2
+    hessian[2:, 2:] += staying.hessian[:2, :2]
+    hessian[2, 2] -= s / a**2
+    hessian[3, 3] += s * stay**2
     return RowDerivatives(log_likelihood(theta, x, t_x, T, first), gradient, hessian)
 
 
