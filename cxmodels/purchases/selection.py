@@ -52,12 +52,16 @@ class Selection:
     customer), gini, top_decile and active (share told right whether they buy), the p-value of
     calibration (smallest over origins), status.
     backtest: one row an origin and a family or rule, with the interval of the bias.
+    calibration: one row an origin, a family and a tenth of its predictive distribution: origin,
+    model, tenth, customers, share of customers whose purchases fell into it, and lower and upper,
+    within which the share of an honest model lies.
     nested: likelihood ratios of families that are limits of others.
     fits: by family name. verdict: in words. refused: families that could not be fitted, and why.
     """
 
     table: pd.DataFrame
     backtest: pd.DataFrame
+    calibration: pd.DataFrame
     nested: pd.DataFrame
     verdict: tuple[str, ...]
     fits: Mapping[str, FittedPurchases]
@@ -129,6 +133,7 @@ def select(
     return Selection(
         table=table,
         backtest=backtest,
+        calibration=_calibration(rows, level),
         nested=nested,
         verdict=tuple(_verdict(table, backtest, fits, words)),
         fits=MappingProxyType(fits),
@@ -165,6 +170,7 @@ COLUMNS = (
     "origin", "model", "kind", "customers", "actual_total", "bias", "bias_lower", "bias_upper",
     "error", "rms_error", "gini", "top_decile", "active", "calibration",
 )  # fmt: skip
+TENTHS, TENTH_EDGES = "tenths", np.linspace(0.0, 1.0, 11)
 MEASURES = ["bias", "error", "rms_error", "gini", "top_decile", "active"]
 TYPES = dict.fromkeys(COLUMNS[5:], float) | {"customers": int, "actual_total": int}
 
@@ -208,7 +214,25 @@ def _of_model(
         "bias_lower": 100.0 * (lower / total - 1.0),
         "bias_upper": 100.0 * (upper / total - 1.0),
         "calibration": _uniformity(score),
+        TENTHS: np.histogram(score, TENTH_EDGES)[0],
     }
+
+
+def _calibration(rows: list[dict[str, object]], level: float) -> pd.DataFrame:
+    """How the purchases of customers fall into the tenths of what was predicted for each."""
+    found = []
+    tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    for row in rows:
+        if TENTHS not in row:
+            continue
+        counts = np.asarray(row[TENTHS], dtype=np.float64)
+        low, high = scipy.stats.binom.ppf(tails, counts.sum(), 0.1) / counts.sum()
+        found += [
+            (row["origin"], row["model"], place, int(counts.sum()), share, low, high)
+            for place, share in enumerate(counts / counts.sum(), start=1)
+        ]
+    columns = ["origin", "model", "tenth", "customers", "share", "lower", "upper"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def _uniformity(score: np.ndarray) -> float:

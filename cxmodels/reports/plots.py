@@ -9,7 +9,7 @@ from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
 from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
 from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
 from cxmodels.reports.plots_parameters import parameter_posterior
-from cxmodels.reports.plots_selection import forecast_bias, model_comparison
+from cxmodels.reports.plots_selection import calibration, forecast_bias, model_comparison
 from cxmodels.reports.plots_subscriptions import base_value, retention_curve, survival_curve
 from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
 from cxmodels.reports.plots_value import equity_sources, lorenz_curve
@@ -17,6 +17,7 @@ from cxmodels.reports.plots_value import equity_sources, lorenz_curve
 __all__ = [
     "Labels",
     "base_value",
+    "calibration",
     "cohort_chart",
     "cohort_heatmap",
     "decile_bars",

@@ -1,17 +1,28 @@
 """Pictures of choosing a model: how far each one's forecasts were off, and what customers of one
 kind look like to each of them."""
 
+from typing import Any
+
 import pandas as pd
 
 from cxmodels.reports import theme
 from cxmodels.reports.extras import report_extra
 from cxmodels.reports.labels import Labels
-from cxmodels.reports.marks import Picture, layered, needed, nothing_to_show, number_axis, records
+from cxmodels.reports.marks import (
+    Picture,
+    layered,
+    needed,
+    nothing_to_show,
+    number_axis,
+    records,
+    share_axis,
+)
 
 with report_extra():
     import altair as alt
 
 _STEP = 26  # height of one forecast
+_PANEL = 195  # width of one model's calibration, three a row
 _SHADES = ("#0b4f86", "#2f7fb8", "#6aa9d4", "#9cc4e0", "#b9cfdf")  # the latest origin darkest
 
 
@@ -82,6 +93,71 @@ def _biases(data: pd.DataFrame) -> Picture:
         dots.encode(x=alt.X("bias:Q", axis=axis)),
         height=max(120, _STEP * len(order) * max(1, len(origins)) * 2 // 3),
     )
+
+
+def calibration(table: pd.DataFrame, labels: Labels | None = None) -> alt.ConcatChart:
+    """Where customers' purchases fell in what each model had predicted for them: a panel a model.
+
+    table: origin, model, tenth (1 to 10 of a customer's predictive distribution), customers, share,
+    lower, upper (within which an honest model's share lies), as a selection's `calibration` has
+    them; the latest origin is drawn.
+    """
+    labels = labels or Labels()
+    columns = ["origin", "model", "tenth", "customers", "share", "lower", "upper"]
+    data = needed(table, columns, chart="calibration")
+    data = data[data["origin"] == data["origin"].max()] if len(data) else data
+    parts = list(data.groupby("model", sort=False))
+    top = 1.1 * float(data[["share", "upper"]].to_numpy(dtype=float).max()) if len(data) else 1.0
+    panels: list[Picture] = [_tenths(str(name), part, top) for name, part in parts]
+    chart = alt.concat(*(panels or [nothing_to_show()]), columns=3)
+    title = _honest(parts)
+    when = f"forecast from {data['origin'].iloc[0]}" if len(data) else "nothing was forecast"
+    known = labels.customers is None and len(data)
+    count = f"{int(data['customers'].iloc[0]):,} customers" if known else ""
+    return theme.finish(
+        chart,
+        title=title,
+        subtitle=labels.subtitle(when, count, f"band: an honest model's {labels.band}"),
+        description=f"Bar charts, one a model. {title}. Share of customers whose purchases fell "
+        "into each tenth of their predictive distribution; one in ten each is right.",
+    )
+
+
+def _honest(parts: list[tuple[Any, pd.DataFrame]]) -> str:
+    """How many tenths of each model lie within the band, the best first."""
+    held = {
+        str(name): int(part["share"].between(part["lower"], part["upper"]).sum())
+        for name, part in parts
+    }
+    if not held:
+        return "Calibration of forecasts: nothing was forecast"
+    best = max(held, key=lambda name: held[name])
+    return f"Calibration of forecasts: {held[best]} of 10 tenths of {best} as they should be"
+
+
+def _tenths(name: str, part: pd.DataFrame, top: float) -> Picture:
+    x = alt.X("tenth:O", axis=alt.Axis(title="Tenth of the prediction", labelAngle=0))
+    scale = alt.Scale(domain=[0.0, top])
+    axis = share_axis("Share of customers", tickCount=4)
+    base = alt.Chart(records(part.drop(columns=["origin", "model"])))
+    tip = [
+        alt.Tooltip("tenth:O", title="Tenth"),
+        alt.Tooltip("share:Q", title="Share of customers", format=".1%"),
+        alt.Tooltip("lower:Q", title="Honest from", format=".1%"),
+        alt.Tooltip("upper:Q", title="Honest to", format=".1%"),
+    ]
+    bars = base.mark_bar(color=theme.MODEL, opacity=0.55, size=13).encode(
+        x=x, y=alt.Y("share:Q", axis=axis, scale=scale), tooltip=tip
+    )
+    ends = pd.DataFrame({"lower": [part["lower"].iloc[0]], "upper": [part["upper"].iloc[0]]})
+    band = (
+        alt.Chart(records(ends))
+        .mark_rect(color=theme.ACCENT, opacity=0.25)
+        .encode(y=alt.Y("lower:Q", axis=axis, scale=scale), y2="upper:Q")
+    )
+    panel = layered(bars, band, width=_PANEL, height=110)
+    panel.title = alt.Title(name, fontSize=12.5, fontWeight=600, offset=6)
+    return panel
 
 
 def model_comparison(

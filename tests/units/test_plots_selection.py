@@ -74,3 +74,34 @@ def test_pictures_are_drawn():
         plots.model_comparison(EQUITY, LABELS, value="equity", title="Equity"),
     ):
         assert svg(Chart.of(chart)).startswith("<svg")
+
+
+CALIBRATION = pd.DataFrame(
+    {
+        "origin": ["2024-01-01"] * 10 + ["2024-04-01"] * 20,
+        "model": ["NBD"] * 10 + ["NBD"] * 10 + ["BG/NBD"] * 10,
+        "tenth": [*range(1, 11)] * 3,
+        "customers": 219,
+        "share": [0.1] * 10 + [0.2, 0.15] + [0.08] * 7 + [0.09] + [0.1] * 9 + [0.3],
+        "lower": 0.07,
+        "upper": 0.13,
+    }
+)
+
+
+def test_calibration_draws_the_latest_origin_with_a_panel_a_model():
+    chart = plots.calibration(CALIBRATION, LABELS)
+    assert "9 of 10 tenths of BG/NBD" in said(chart)
+    assert "forecast from 2024-04-01" in said(chart)
+    assert "80% interval" in said(chart)
+    assert "SIMULATED" in said(chart)
+    assert len(chart.to_dict()["concat"]) == 2
+    assert "219 customers" in said(plots.calibration(CALIBRATION))
+    assert svg(Chart.of(chart)).startswith("<svg")
+
+
+def test_calibration_of_no_forecast_says_so():
+    chart = plots.calibration(CALIBRATION.head(0))
+    assert "nothing was forecast" in said(chart)
+    with pytest.raises(OptionError):
+        plots.calibration(CALIBRATION.drop(columns="tenth"))
