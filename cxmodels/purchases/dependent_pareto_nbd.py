@@ -226,10 +226,13 @@ def correlation(theta: Floats) -> Floats:
 
 
 def starts(profiles: Profiles) -> Floats:
-    """Starting values (5, 5): those of Pareto/NBD without dependence, then some of each kind."""
+    """Starting values (7, 5): those of Pareto/NBD without dependence, some of each kind, and very
+    unequal buyers of whom the heavy ones leave at once or not at all."""
     plain = pareto_nbd.starts(profiles)
     each = [(plain, 0.0), (plain[:1], 0.6), (plain[:1], -0.6)]
-    return np.concatenate([np.insert(base, 4, rho, axis=1) for base, rho in each])
+    mild = np.concatenate([np.insert(base, 4, rho, axis=1) for base, rho in each])
+    unequal = mild[0] * [0.3, 0.3, 0.1, 1e-5, 1.0] + [0.0, 0.0, 0.0, 0.0, 0.9]
+    return np.concatenate([mild, unequal[None]])
 
 
 @dataclass(frozen=True)

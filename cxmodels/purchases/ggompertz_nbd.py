@@ -59,15 +59,16 @@ def split(theta: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
 
 
 def starts(profiles: Profiles) -> Floats:
-    """Starting values (5, 5): those of Pareto/NBD at a small b, risks that grow with age, and some
-    who leave at once."""
+    """Starting values (6, 5): those of Pareto/NBD at a small b, risks that grow with age, slowly or
+    steeply, and some who leave at once."""
     mean_T = float(np.average(profiles.T, weights=profiles.weight))
-    r, alpha, s, beta = pareto_nbd.starts(profiles).T
+    r, alpha, s, beta = pareto_nbd.starts(profiles)[:3].T
     b = np.array([0.05, 0.5, 1.5]) / mean_T
     grown = np.stack([r, alpha, b, s, b * beta], axis=-1)
     late = [r[0], alpha[0], 3.0 / mean_T, 0.5, 5.0]
+    steep = [r[0], alpha[0], 50.0 / mean_T, 0.02, 3.0]
     at_once = [r[0], alpha[0], 0.1 / mean_T, 1e-3, 1e-8]
-    return np.concatenate([grown, [late, at_once]])
+    return np.concatenate([grown, [late, steep, at_once]])
 
 
 def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:

@@ -45,18 +45,18 @@ def split(theta: Floats) -> tuple[Floats, Floats]:
     return theta[..., 0], theta[..., 1]
 
 
-def buying_starts(profiles: Profiles) -> tuple[Floats, Floats]:
-    """Starting values of r and alpha (3,) with purchase rates near the observed one."""
+def buying_starts(profiles: Profiles) -> Floats:
+    """Starting values (2, 3) of r and of alpha, with purchase rates near the observed one."""
     weight = profiles.weight
     mean_T = float(np.average(profiles.T, weights=weight))
     mean_x = float(np.average(profiles.frequency, weights=weight))
     r = np.array([0.5, 1.0, 3.0])
-    return r, r * mean_T / max(mean_x, 1e-3)
+    return np.stack([r, r * mean_T / max(mean_x, 1e-3)])
 
 
 def starts(profiles: Profiles) -> Floats:
     """Starting values (3, 2)."""
-    return np.stack(buying_starts(profiles), axis=-1)
+    return buying_starts(profiles).T
 
 
 def log_likelihood(theta: Floats, x: Number, t_x: Number, T: Number) -> Floats:

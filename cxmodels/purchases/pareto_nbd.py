@@ -51,10 +51,11 @@ def split(theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def starts(profiles: Profiles) -> Floats:
-    """Starting values (3, 4): purchase rates near the observed one; many, some or few leave."""
-    r, alpha = buying_starts(profiles)
+    """Starting values (4, 4): purchase rates near the observed one; many, some or few leave, or a
+    few at once and nobody after."""
+    r, alpha = buying_starts(profiles)[:, [0, 1, 2, 0]]
     mean_T = float(np.average(profiles.T, weights=profiles.weight))
-    s, beta = np.array([[0.5, 0.4], [1.5, 5.0], [0.3, 3.0]]).T
+    s, beta = np.array([[0.5, 0.4], [1.5, 5.0], [0.3, 3.0], [0.02, 0.002]]).T
     return np.stack([r, alpha, s, beta * mean_T], axis=-1)
 
 
