@@ -55,7 +55,7 @@ def integral(f, low, high, scales):
                 if low < cut < high:
                     cuts.add(cut)
     cuts = sorted(cuts)
-    nodes, weights = np.polynomial.legendre.leggauss(16)
+    nodes, weights = np.polynomial.legendre.leggauss(24)
     total = mpmath.mpf(0)
     for a, b in pairwise(cuts):
         half = (b - a) / 2
