@@ -24,7 +24,7 @@ from cxmodels.numerics.importance import (
 )
 from cxmodels.numerics.optimise import climb
 from cxmodels.numerics.sampler import ensemble
-from cxmodels.numerics.transforms import Support
+from cxmodels.numerics.transforms import Space, Support
 from cxmodels.results.draws import TRUSTED, Draws
 from cxmodels.results.estimate import Estimate
 
@@ -40,6 +40,7 @@ STEADY = 1.25  # ratio of effective shares within which the last rounds are as g
 WORTH = 0.2  # effective draws that must be reached, as a share of those asked for
 WIDER = 2.0  # refitted groups are widened, since a first guess misses tails without a trace
 FEWEST_WALKERS = 32
+WIDE, EVEN = 3.0, 1.8  # standard deviations of the prior where none is given
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class NormalPrior:
             mean[number] /= scales[number]
             sd[number] /= scales[number]
         return mean, sd
+
+
+def wide_prior(space: Space) -> NormalPrior:
+    """Normal(0, 3) on log(parameter / data's own scale); where a parameter has two ends, normal(0,
+    1.8) on the logit between them, which is close to uniform (3 would favour the ends)."""
+    two_ends = [item.support in (Support.UNIT, Support.SIGNED) for item in space.parameters]
+    return NormalPrior(sd=np.where(two_ends, EVEN, WIDE))
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def sample(
     Args:
         objective: log likelihood of the data; estimate: its maximum, where the search begins.
         draws: how many; seed: a number or a Generator.
-        prior: None for normal(0, 3) on log(parameter / data's own scale).
+        prior: None for `wide_prior`.
 
     Returns: draws with k-hat, their effective number and the method that made them.
     Errors: OptionError for fewer than one draw; FitError if no point has a finite posterior.
@@ -133,7 +141,7 @@ def sample(
     if draws < 1:
         raise OptionError(f"at least one draw is needed, got {draws}")
     rng, view = np.random.default_rng(seed), RealScale(objective)
-    target = Target(view, *(prior or NormalPrior()).placed(view))
+    target = Target(view, *(prior or wide_prior(view.objective.space)).placed(view))
     laplace = _laplace(target, estimate.real)
     n = max(draws, FEWEST_PROPOSALS)
     pilot = n if n <= MODEST else FEWEST_PROPOSALS * max(1, objective.space.size // 4)

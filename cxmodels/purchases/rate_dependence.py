@@ -5,6 +5,7 @@ import pandas as pd
 import scipy
 
 from cxmodels.data.summaries import CustomerBase, ask_for_base
+from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.dependent_pareto_nbd import DependentParetoNBD, correlation
 from cxmodels.purchases.pareto_nbd import ParetoNBD
 from cxmodels.results.estimate import check_level
@@ -16,8 +17,9 @@ def rate_dependence(
     """Correlation of purchase and drop-out rates over customers, by the dependent Pareto/NBD.
 
     Args: base: customers; level: width of the interval; draws, seed: of the posterior.
-    Returns: one row: correlation, lower, upper (posterior), rho, likelihood_ratio against
-    Pareto/NBD with its p_value (chi-square, one degree), customers, sentence.
+    Returns: one row: correlation, lower, upper (posterior; where rho ran to an edge, one-sided from
+    the correlation there), rho, likelihood_ratio against Pareto/NBD with its p_value (chi-square,
+    one degree), customers, sentence.
     Errors: DataError where the base cannot be fitted.
 
     >>> import cxmodels as cx
@@ -30,10 +32,10 @@ def rate_dependence(
     check_level(level)
     fit, plain = DependentParetoNBD().fit(base), ParetoNBD().fit(base)
     drawn = correlation(fit.posterior(draws, seed=seed).values)
-    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    found = float(correlation(fit.theta))
+    lower, upper = _interval(drawn, found, level, edge=not fit.estimate.free[4])
     ratio = max(0.0, 2.0 * (fit.log_likelihood - plain.log_likelihood))
     p = float(scipy.special.chdtrc(1, ratio))
-    found = float(correlation(fit.theta))
     row = {
         "correlation": found,
         "lower": lower,
@@ -45,6 +47,16 @@ def rate_dependence(
         "sentence": _sentence(found, p, str(fit.status)),
     }
     return pd.DataFrame([row])
+
+
+def _interval(drawn: Floats, found: float, level: float, *, edge: bool) -> tuple[float, float]:
+    """Quantiles of the draws; where the estimate ran to an edge, one-sided from there."""
+    if not edge:
+        lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        return float(lower), float(upper)
+    if found > 0:
+        return float(np.quantile(drawn, 1 - level)), max(found, float(drawn.max()))
+    return min(found, float(drawn.min())), float(np.quantile(drawn, level))
 
 
 def _sentence(found: float, p: float, status: str) -> str:
