@@ -9,11 +9,19 @@ scan. Only where a count is above zero is the first offending row looked up.
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cxmodels.data.readings import Reading, Rule, is_text, read_amount, read_customer, read_time
 from cxmodels.data.tables import LOG, Column, Source, rows_of
 from cxmodels.errors import DataError, OptionError, Problem
+
+
+class Named(Protocol):
+    """Columns of a table that play parts."""
+
+    def named(self) -> dict[str, str]:
+        """Role -> column name, for the roles that are played."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ def _told(source: Source, rule: Rule, count: int, names: LogColumns) -> Problem:
     return Problem(rule.what, count, first_row(source, rule.broken, names), rule.remedy)
 
 
-def first_row(source: Source, condition: str, names: LogColumns) -> str:
+def first_row(source: Source, condition: str, names: Named) -> str:
     """The first row that meets `condition`, in the log's own order, counted from 1."""
     columns = [c for name in names.named().values() if (c := source.find(name)) is not None]
     shown = ", ".join(f"CAST({column.place} AS VARCHAR)" for column in columns)
