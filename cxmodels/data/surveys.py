@@ -160,13 +160,13 @@ def _twins(rows: DatedRows) -> tuple[Bools, Bools]:
 
 def _two_at_once(rows: DatedRows) -> Iterator[Problem]:
     same, equal = _twins(rows)
-    odd = same & ~equal
-    if odd.any():
-        place = int(np.flatnonzero(odd)[0])
+    odd = np.flatnonzero(same & ~equal)
+    if odd.size:
+        place = odd[0]
         first = f"customer {rows.customer[place]}, {rows.moment[place].astype('datetime64[s]')}"
+        what = "a customer has two different answers of one instant"
         remedy = "Keep the answer that holds, or give times of day that tell their order"
-        yield Problem("a customer has two different answers of one instant", int(odd.sum()), first,
-                      remedy)  # fmt: skip
+        yield Problem(what, odd.size, first, remedy)
 
 
 def _mixed_scales(rows: DatedRows, scales: dict[str, Scale]) -> Iterator[Problem]:
