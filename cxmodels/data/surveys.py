@@ -153,7 +153,7 @@ def _twins(rows: DatedRows) -> tuple[Bools, Bools]:
     same[1:] = (rows.customer[1:] == rows.customer[:-1]) & (rows.moment[1:] == rows.moment[:-1])
     values = _values(rows)
     alike = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
-    silent = np.isnan(values).all(axis=1)
+    silent = np.asarray(np.isnan(values).all(axis=1))
     equal[1:] = same[1:] & (alike.all(axis=1) | silent[1:])
     return same, equal
 
