@@ -1,10 +1,12 @@
 """Customer lifetime value, customer equity and what satisfaction is worth, with intervals."""
 
-from cxmodels.data import samples
+from cxmodels.data import samples, simulate
 from cxmodels.data.cohorts import CohortTable, cohort_table
+from cxmodels.data.event_log import event_log
 from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import cohort_sql, summary_sql
+from cxmodels.data.surveys import survey_base
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
@@ -24,6 +26,8 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
+from cxmodels.satisfaction.link import link
+from cxmodels.satisfaction.outcomes import satisfaction_effects
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -89,6 +93,7 @@ __all__ = [
     "conditional_expectation",
     "customer_base",
     "discounted_purchases",
+    "event_log",
     "frequency_table",
     "from_lifetimes",
     "holdout_summary",
@@ -96,6 +101,7 @@ __all__ = [
     "iso_value",
     "kaplan_meier",
     "lifetime_value",
+    "link",
     "load",
     "order_drift",
     "rate_dependence",
@@ -104,9 +110,12 @@ __all__ = [
     "residual_lifetime",
     "retention_tracking",
     "samples",
+    "satisfaction_effects",
     "select",
+    "simulate",
     "spend_dependence",
     "subscription_value",
     "summary_sql",
+    "survey_base",
     "tracking",
 ]

@@ -3,6 +3,11 @@
 import cxmodels as cx
 
 FACE = {
+    "event_log",
+    "link",
+    "satisfaction_effects",
+    "simulate",
+    "survey_base",
     "AveragedValue",
     "Audit",
     "BGCNBD",

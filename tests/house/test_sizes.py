@@ -9,10 +9,9 @@ PACKAGE = Path(__file__).parents[2] / "cxmodels"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
-    "survey_base",
-    "audit", "average_value", "cohort_sql", "cohort_table", "customer_base", "from_contracts",
-    "from_summary", "iso_value", "lifetime_value", "residual_lifetime", "select",
-    "subscription_value", "summary_sql",
+    "audit", "average_value", "cohort_sql", "cohort_table", "customer_base", "event_log",
+    "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
+    "select", "subscription_value", "summary_sql", "survey_base",
 }  # fmt: skip
 FORBIDDEN = {"utils", "util", "misc", "helpers", "helper", "common", "core"}
 

@@ -1,0 +1,61 @@
+"""Columns of a regression out of a formula over a table, the same ones for other rows."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxmodels.data.covariates import Variable, read, record
+from cxmodels.data.formulas import Formula, not_finite, read_formula
+from cxmodels.errors import DataError, OptionError
+from cxmodels.numerics.arrays import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """A formula with the columns it makes (names, constant first) and the quarters of `date`,
+    each with a constant of its own, the first the reference."""
+
+    formula: Formula
+    variables: tuple[Variable, ...]
+    names: tuple[str, ...]
+    quarters: tuple[int, ...]
+
+    def matrix(self, table: "pd.DataFrame") -> Floats:
+        """(n, k) for the rows of a table; DataError where it breaks what was recorded."""
+        columns = self.formula.columns(read(table, self.variables))
+        problems = list(not_finite(columns, table))
+        if problems:
+            raise DataError("controls", problems)
+        own = quarters_of(table)
+        seasons = [(own == quarter).astype(np.float64) for quarter in self.quarters[1:]]
+        return np.column_stack([np.ones(len(table)), columns.values, *seasons])
+
+
+def controls_of(text: object, table: "pd.DataFrame") -> Controls:
+    """The controls that a formula asks for on a table with a column `date`.
+
+    Raises: OptionError for a formula that cannot be read or a column that is not there.
+    """
+    formula = read_formula(text, "controls")
+    missing = [name for name in formula.variables if name not in table]
+    if missing:
+        listed = ", ".join(map(str, table.columns))
+        raise OptionError(f"controls name {missing[0]!r}, which is no column. Columns: {listed}")
+    variables = record(table, formula.variables, formula.categories)
+    quarters = tuple(np.unique(quarters_of(table)).tolist())
+    made = formula.columns(read(table.iloc[:1], variables))
+    names = ("const", *made.names, *(f"quarter {_label(quarter)}" for quarter in quarters[1:]))
+    return Controls(formula, variables, names, quarters)
+
+
+def quarters_of(table: "pd.DataFrame") -> Any:
+    """(n,) quarters since 1970 of the column `date`."""
+    return table["date"].to_numpy().astype("datetime64[M]").astype(np.int64) // 3
+
+
+def _label(quarter: int) -> str:
+    return f"{1970 + quarter // 4}-Q{quarter % 4 + 1}"
