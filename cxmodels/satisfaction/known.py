@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEVER = 1 << 21  # a day that does not come: after the year 7000
+FIRST_EVENT, FIRST_DAY = "the first purchase", "the first day as a customer"
 OWN = ("date", "score", "score_before", "days", "days_before", "left", "tenure", "answered")
 
 
@@ -31,13 +32,13 @@ class CustomerColumns:
 @dataclass(frozen=True, eq=False)
 class Known:
     """Customers (c,): ids; first and last day, days since 1970; facts: a table of what else is
-    known; dated: whether the first day is known, ends: whether leaving is."""
+    known; dated: whether the first day is known, and by what; ends: whether leaving is."""
 
     ids: Any
     since: Ints
     until: Ints
     facts: "pd.DataFrame"
-    dated: bool
+    dated: str
     ends: bool
 
     def numbers(self, ids: Any) -> Ints:
@@ -60,7 +61,7 @@ def known_customers(
         ids, first = np.unique(log.customer, return_index=True)
         since = days_of(log.moment[first])
         forever = np.full(ids.size, NEVER)
-        return Known(ids, since, forever, pd.DataFrame(index=range(ids.size)), True, False)
+        return Known(ids, since, forever, pd.DataFrame(index=range(ids.size)), FIRST_EVENT, False)
     table = as_pandas(customers).reset_index(drop=True)
     _named(table, columns)
     problems = list(_problems(table, columns))
@@ -76,7 +77,7 @@ def known_customers(
         since=none if columns.since is None else days_of(_dates(table[columns.since])),
         until=-none if columns.until is None else _ends(table[columns.until]),
         facts=table.drop(columns=played),
-        dated=columns.since is not None,
+        dated="" if columns.since is None else FIRST_DAY,
         ends=columns.until is not None,
     )
 

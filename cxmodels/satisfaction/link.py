@@ -154,9 +154,7 @@ def _reasons(known: Known, who: Ints, days: tuple[Ints, Ints, Ints], closing: in
         [who < 0, day < known.since[at], opens >= known.until[at], closes - 1 > closing],
         [
             "set aside: unknown customer",
-            "set aside: before the first purchase"
-            if not known.ends
-            else "set aside: before the first day as a customer",
+            f"set aside: before {known.dated}",
             "set aside: after leaving",
             f"set aside: window not over by {last}",
         ],

@@ -1,0 +1,142 @@
+"""Outcomes of linked answers, and the regressions that all questions about them share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from cxmodels.data.formulas import read_formula
+from cxmodels.errors import FitError, OptionError
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.regression.covariance import Clustered, clustered
+from cxmodels.regression.design import Controls, controls_of
+from cxmodels.regression.generalised_linear import Fitted, Kind, regress
+from cxmodels.satisfaction.link import Linked
+
+RESPONSE = "response"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One outcome of linked answers: y (n,), exposure (n,) or None, and the rows it speaks of."""
+
+    name: str
+    kind: Kind
+    unit: str
+    y: Floats
+    exposure: Floats | None
+    rows: Ints
+
+
+def outcomes_of(linked: Linked) -> Iterator[Outcome]:
+    """Every outcome that the linked tables can speak of."""
+    table = linked.table
+    here = np.flatnonzero(table["days"].to_numpy() > 0)
+    left = table["left"].to_numpy()
+    if np.isfinite(left).all():
+        every = np.arange(len(table))
+        yield Outcome("leaving", Kind.YES_NO, "log odds within the window", left, None, every)
+    for name in linked.logs:
+        count, days = table[name].to_numpy()[here], table["days"].to_numpy()[here]
+        yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here)
+        there = here[count > 0]
+        events = table[name].to_numpy()[there]
+        lines = events
+        if f"{name}_lines" in table:
+            lines = table[f"{name}_lines"].to_numpy()[there]
+            further = lines - events
+            yield Outcome(f"{name}: further lines", Kind.COUNT, "log of further lines an event",
+                          further, events, there)  # fmt: skip
+        if f"{name}_amount" in table:
+            each = table[f"{name}_amount"].to_numpy()[there] / lines
+            paid = each > 0
+            yield Outcome(f"{name}: amount a line", Kind.AMOUNT, "log of the amount a line",
+                          each[paid], None, there[paid])  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Linked answers whose controls are all known: columns (n, k) of the controls, the customer
+    (n,) of each row, weights (n,) or None, and in words what was left out."""
+
+    linked: Linked
+    design: Controls
+    columns: Floats
+    cluster: Ints
+    clusters: int
+    weights: Floats | None
+    lost: tuple[str, ...]
+
+    @property
+    def score(self) -> Floats:
+        """(n,) of each answer."""
+        found: Floats = self.linked.table["score"].to_numpy()
+        return found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers has to know."""
+        said = (
+            f"Association given controls ({self.design.formula.text}, quarter of the answer) of "
+            f"{len(self.linked.table):,} answers with what the {self.linked.window} after them "
+            "brought; errors clustered by customer, factor G / (G - 1)."
+        )
+        return (said, *self.lost)
+
+    def fit(
+        self, outcome: Outcome, own: Floats, names: tuple[str, ...], *, controls: bool = True
+    ) -> tuple[Fitted, Clustered]:
+        """An outcome on columns of its own (n, q), which come first, with or without controls."""
+        at = outcome.rows
+        if not at.size or np.ptp(outcome.y) == 0.0:
+            raise FitError("it was the same after every answer")
+        others = self.columns[at] if controls else np.ones((at.size, 1))
+        told = self.design.names if controls else ("const",)
+        x = np.column_stack([own[at], others])
+        offset = None if outcome.exposure is None else np.log(outcome.exposure)
+        weights = None if self.weights is None else self.weights[at]
+        fit = regress(outcome.y, x, (*names, *told), outcome.kind, offset=offset, weights=weights)
+        return fit, clustered(fit, x, self.cluster[at], self.clusters)
+
+
+def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
+    """What the regressions of one call share; OptionError for choices that do not exist."""
+    import pandas as pd
+
+    if weights not in (None, RESPONSE):
+        raise OptionError(f"weights {weights!r} is not one of None, {RESPONSE!r}")
+    linked, lost = _with_controls(linked, controls)
+    design = controls_of(controls, linked.table)
+    columns = design.matrix(linked.table)
+    cluster, ids = pd.factorize(linked.table["customer_id"])
+    how = None if weights is None else _weights(linked, design, columns)
+    return Prepared(linked, design, columns, cluster, ids.size, how, tuple(lost))
+
+
+def _with_controls(linked: Linked, controls: str) -> tuple[Linked, list[str]]:
+    """The answers whose controls are all known, and how many are not."""
+    names = read_formula(controls, "controls").variables
+    held = [name for name in names if name in linked.table]
+    gaps = linked.table[held].isna().any(axis=1).to_numpy()
+    if not gaps.any():
+        return linked, []
+    if gaps.all():
+        raise OptionError(f"no answer has all of {', '.join(held)}: leave out what is empty")
+    empty = [name for name in held if linked.table[name].isna().any()]
+    said = f"{int(gaps.sum()):,} answers without {', '.join(empty)} are left out."
+    return linked.at(~gaps), [said]
+
+
+def _weights(linked: Linked, design: Controls, columns: Floats) -> Floats:
+    """(n,) one over the probability that a customer like this answers, 1 on average."""
+    asked = linked.asked[linked.asked[[item.name for item in design.variables]].notna().all(axis=1)]
+    answered = asked["answered"].to_numpy()
+    if answered.all():
+        raise OptionError(
+            "weights='response' needs the invitations that nobody answered: rows of the survey "
+            "whose scores are empty"
+        )
+    fit = regress(answered, design.matrix(asked), design.names, Kind.YES_NO)
+    share = scipy.special.expit(columns @ fit.coefficients)
+    return np.asarray(share.mean() / share)
