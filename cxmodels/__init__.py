@@ -1,5 +1,6 @@
 """Customer lifetime value, customer equity and what satisfaction is worth, with intervals."""
 
+from cxmodels import satisfaction
 from cxmodels.data import samples, simulate
 from cxmodels.data.cohorts import CohortTable, cohort_table
 from cxmodels.data.event_log import event_log
@@ -11,6 +12,7 @@ from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.measures.audit import Audit, audit
+from cxmodels.measures.survey_scores import survey_index, survey_scores
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_bb import BGBB
 from cxmodels.purchases.bg_cnbd import BGCNBD, MBGCNBD
@@ -26,8 +28,6 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
-from cxmodels.satisfaction.link import link
-from cxmodels.satisfaction.outcomes import satisfaction_effects
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -101,7 +101,6 @@ __all__ = [
     "iso_value",
     "kaplan_meier",
     "lifetime_value",
-    "link",
     "load",
     "order_drift",
     "rate_dependence",
@@ -110,12 +109,14 @@ __all__ = [
     "residual_lifetime",
     "retention_tracking",
     "samples",
-    "satisfaction_effects",
+    "satisfaction",
     "select",
     "simulate",
     "spend_dependence",
     "subscription_value",
     "summary_sql",
     "survey_base",
+    "survey_index",
+    "survey_scores",
     "tracking",
 ]

@@ -26,13 +26,16 @@ class Controls:
 
     def matrix(self, table: "pd.DataFrame") -> Floats:
         """(n, k) for the rows of a table; DataError where it breaks what was recorded."""
-        columns = self.formula.columns(read(table, self.variables))
-        problems = list(not_finite(columns, table))
-        if problems:
-            raise DataError("controls", problems)
         own = quarters_of(table)
+        parts = [np.ones(len(table))]
+        if self.variables:
+            columns = self.formula.columns(read(table, self.variables))
+            problems = list(not_finite(columns, table))
+            if problems:
+                raise DataError("controls", problems)
+            parts.append(columns.values)
         seasons = [(own == quarter).astype(np.float64) for quarter in self.quarters[1:]]
-        return np.column_stack([np.ones(len(table)), columns.values, *seasons])
+        return np.column_stack([*parts, *seasons])
 
 
 def controls_of(text: object, table: "pd.DataFrame") -> Controls:
@@ -47,8 +50,8 @@ def controls_of(text: object, table: "pd.DataFrame") -> Controls:
         raise OptionError(f"controls name {missing[0]!r}, which is no column. Columns: {listed}")
     variables = record(table, formula.variables, formula.categories)
     quarters = tuple(np.unique(quarters_of(table)).tolist())
-    made = formula.columns(read(table.iloc[:1], variables))
-    names = ("const", *made.names, *(f"quarter {_label(quarter)}" for quarter in quarters[1:]))
+    made = formula.columns(read(table.iloc[:1], variables)).names if variables else ()
+    names = ("const", *made, *(f"quarter {_label(quarter)}" for quarter in quarters[1:]))
     return Controls(formula, variables, names, quarters)
 
 

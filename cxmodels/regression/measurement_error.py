@@ -80,20 +80,6 @@ def corrected(effect: float, place: int, fit: Clustered, found: Reliability) -> 
     return Corrected(effect, float(fit.errors[place]), effect / found.value, error)
 
 
-def alpha(items: Floats) -> float:
-    """Cronbach's alpha of items (n, k): reliability of their mean, if their errors are their own.
-
-    A mood of the day that colours all items passes for truth here; repeated answers show it.
-
-    >>> alpha(np.array([[1.0, 2.0], [2.0, 2.0], [3.0, 4.0], [4.0, 5.0]])).__round__(3)
-    0.967
-    """
-    k = items.shape[1]
-    return float(
-        k / (k - 1.0) * (1.0 - items.var(axis=0, ddof=1).sum() / items.sum(axis=1).var(ddof=1))
-    )
-
-
 def normal_interval(value: float, error: float, level: float) -> tuple[float, float]:
     """value -+ z error."""
     half = float(scipy.special.ndtri((1.0 + level) / 2.0)) * error

@@ -1,0 +1,7 @@
+"""From satisfaction to behaviour: link answers with what followed; what does a point go with?"""
+
+from cxmodels.satisfaction.levels import Levels, levels, promoters
+from cxmodels.satisfaction.link import Linked, link
+from cxmodels.satisfaction.outcomes import Effects, effects
+
+__all__ = ["Effects", "Levels", "Linked", "effects", "levels", "link", "promoters"]

@@ -12,14 +12,17 @@ from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.covariance import Clustered, clustered
 from cxmodels.regression.design import Controls, controls_of
 from cxmodels.regression.generalised_linear import Fitted, Kind, regress
-from cxmodels.satisfaction.link import Linked
+from cxmodels.satisfaction.link import YEAR, Linked
 
 RESPONSE = "response"
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One outcome of linked answers: y (n,), exposure (n,) or None, and the rows it speaks of."""
+    """One outcome of linked answers: y (n,), exposure (n,) or None, and the rows it speaks of.
+
+    per, times: what means are told by, as in "a year", and how many of the exposure's unit that is.
+    """
 
     name: str
     kind: Kind
@@ -27,6 +30,8 @@ class Outcome:
     y: Floats
     exposure: Floats | None
     rows: Ints
+    per: str
+    times: float = 1.0
 
 
 def outcomes_of(linked: Linked) -> Iterator[Outcome]:
@@ -36,10 +41,13 @@ def outcomes_of(linked: Linked) -> Iterator[Outcome]:
     left = table["left"].to_numpy()
     if np.isfinite(left).all():
         every = np.arange(len(table))
-        yield Outcome("leaving", Kind.YES_NO, "log odds within the window", left, None, every)
+        yield Outcome(
+            "leaving", Kind.YES_NO, "log odds within the window", left, None, every, "a window"
+        )
     for name in linked.logs:
         count, days = table[name].to_numpy()[here], table["days"].to_numpy()[here]
-        yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here)
+        yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here,
+                      "a year", YEAR)  # fmt: skip
         there = here[count > 0]
         events = table[name].to_numpy()[there]
         lines = events
@@ -47,12 +55,12 @@ def outcomes_of(linked: Linked) -> Iterator[Outcome]:
             lines = table[f"{name}_lines"].to_numpy()[there]
             further = lines - events
             yield Outcome(f"{name}: further lines", Kind.COUNT, "log of further lines an event",
-                          further, events, there)  # fmt: skip
+                          further, events, there, "an event")  # fmt: skip
         if f"{name}_amount" in table:
             each = table[f"{name}_amount"].to_numpy()[there] / lines
             paid = each > 0
             yield Outcome(f"{name}: amount a line", Kind.AMOUNT, "log of the amount a line",
-                          each[paid], None, there[paid])  # fmt: skip
+                          each[paid], None, there[paid], "a line")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,7 +50,7 @@ class Effects:
         return "\n".join([head, shown.round(3).to_string(index=False), *self.notes])
 
 
-def satisfaction_effects(
+def effects(
     linked: Linked,
     *,
     controls: str,

@@ -4,10 +4,11 @@ import cxmodels as cx
 
 FACE = {
     "event_log",
-    "link",
-    "satisfaction_effects",
+    "satisfaction",
     "simulate",
     "survey_base",
+    "survey_index",
+    "survey_scores",
     "AveragedValue",
     "Audit",
     "BGCNBD",

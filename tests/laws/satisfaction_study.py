@@ -11,7 +11,7 @@ from cxmodels.data import simulate
 from cxmodels.data.event_log import event_log
 from cxmodels.data.surveys import survey_base
 from cxmodels.satisfaction.link import Linked, link
-from cxmodels.satisfaction.outcomes import satisfaction_effects as effects
+from cxmodels.satisfaction.outcomes import effects
 
 LEVEL = 0.95
 TRUTHS = {

@@ -6,7 +6,7 @@ import scipy
 
 import cxmodels as cx
 from cxmodels.data import simulate
-from cxmodels.satisfaction.outcomes import satisfaction_effects as effects
+from cxmodels.satisfaction.outcomes import effects
 from tests.laws.satisfaction_study import CONTROLS, TRUTHS, linked_company, study
 
 

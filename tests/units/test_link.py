@@ -6,6 +6,7 @@ import pytest
 
 import cxmodels as cx
 from cxmodels.data.units import Span
+from cxmodels.satisfaction import link
 from cxmodels.satisfaction.windows import Windows, disjoint, moved
 
 
@@ -55,7 +56,7 @@ ANSWERS = [
 
 def linked(**more):
     given = {"since": "since", "until": "until", "customers": PEOPLE, "window": "3M", **more}
-    return cx.link(survey(ANSWERS), score="nps", logs={"orders": orders(ORDERS)}, **given)
+    return link(survey(ANSWERS), score="nps", logs={"orders": orders(ORDERS)}, **given)
 
 
 def test_by_hand():
@@ -97,7 +98,7 @@ def test_lag_and_days():
 
 def test_without_a_table_of_customers():
     """Whoever bought is a customer, from the first purchase on."""
-    found = cx.link(survey(ANSWERS), score="nps", logs={"orders": orders(ORDERS)}, window="3M")
+    found = link(survey(ANSWERS), score="nps", logs={"orders": orders(ORDERS)}, window="3M")
     account = found.reconciliation.set_index("item")["rows"]
     assert account["set aside: before the first purchase"] == 2
     assert account["set aside: unknown customer"] == 1
@@ -111,7 +112,7 @@ def test_order_of_rows_does_not_matter_and_input_stays():
     kept = mixed.copy()
     again = cx.survey_base(mixed, customer="who", time="when", scores={"nps": (0, 10)})
     log = orders(ORDERS[::-1])
-    found = cx.link(again, score="nps", logs={"orders": log}, customers=PEOPLE, since="since",
+    found = link(again, score="nps", logs={"orders": log}, customers=PEOPLE, since="since",
                     until="until", window="3M")  # fmt: skip
     pd.testing.assert_frame_equal(found.table, linked().table)
     pd.testing.assert_frame_equal(mixed, kept)
@@ -132,7 +133,7 @@ def test_against_a_loop():
     log = orders(bought)
     answers = cx.survey_base(told, customer="who", time="when", scores={"nps": (0, 10)})
     people = pd.DataFrame({"customer_id": range(1, 40)})
-    found = cx.link(answers, score="nps", logs={"orders": log}, customers=people, window="2M").table
+    found = link(answers, score="nps", logs={"orders": log}, customers=people, window="2M").table
     expected = []
     for who, own in told.sort_values(["who", "when"]).groupby("who"):
         opens = pd.Timestamp("1900-01-01")
@@ -200,7 +201,7 @@ def test_refusals(asked, error, said):
     given = {"score": "nps", "logs": {"orders": orders(ORDERS)}, "customers": PEOPLE,
              "since": "since", "until": "until", **asked}  # fmt: skip
     with pytest.raises(error, match=said):
-        cx.link(survey(ANSWERS), **given)
+        link(survey(ANSWERS), **given)
 
 
 def test_event_logs_say_what_is_wrong():
