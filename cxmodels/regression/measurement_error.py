@@ -84,3 +84,51 @@ def normal_interval(value: float, error: float, level: float) -> tuple[float, fl
     """value -+ z error."""
     half = float(scipy.special.ndtri((1.0 + level) / 2.0)) * error
     return value - half, value + half
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Variance of the error of one answer, with each customer's influence (g,) on it."""
+
+    variance: float
+    influence: Floats
+    pairs: int
+
+
+def noise(first: Floats, second: Floats, cluster: Ints, clusters: int) -> Noise:
+    """Half the mean square of the differences of repeated answers (n,)."""
+    if first.size < FEWEST_PAIRS:
+        raise FitError(f"{first.size} repeated answers are too few: {FEWEST_PAIRS} are the least")
+    half = 0.5 * (first - second) ** 2
+    value = float(half.mean())
+    own = np.bincount(cluster, weights=half - value, minlength=clusters) / first.size
+    return Noise(value, own, first.size)
+
+
+def corrected_columns(
+    effects: Floats, influence: Floats, scores: Floats, controls: Floats, error: Noise, own: Ints
+) -> tuple[Floats, Floats]:
+    """Effects (q,) of q scores read with independent errors of one variance, and their covariance.
+
+    effects, influence (g, q): of the scores (n, q) as they were read, controls (n, k) beside them;
+    own: customer (n,) of each row. With M the covariance of the scores given the controls and N = M
+    - s2 I that of the true ones, effects = N^-1 M b. The covariance joins what each customer does
+    to b, M and s2. Raises: FitError where so little is left of the scores that N is none.
+    """
+    n, q = scores.shape
+    slopes, *_ = np.linalg.lstsq(controls, scores, rcond=None)
+    rest = scores - controls @ slopes
+    held = rest.T @ rest / n
+    true = held - error.variance * np.eye(q)
+    if np.linalg.eigvalsh(true)[0] <= 0.02 * held.trace() / q:
+        raise FitError("the scores differ by little more than their error: no effect can be told")
+    u = np.linalg.solve(true, effects)
+    value = effects + error.variance * u
+    g = influence.shape[0]
+    turned = influence + error.variance * np.linalg.solve(true, influence.T).T
+    turned += error.influence[:, None] * (u + error.variance * np.linalg.solve(true, u))
+    moved = rest * (rest @ u)[:, None] - held @ u  # (dM u) of each row
+    sums = np.stack([np.bincount(own, weights=part, minlength=g) for part in moved.T], axis=1) / n
+    turned -= error.variance * np.linalg.solve(true, sums.T).T
+    present = np.unique(own).size
+    return value, present / (present - 1.0) * (turned.T @ turned)

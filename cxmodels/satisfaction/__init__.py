@@ -1,7 +1,18 @@
 """From satisfaction to behaviour: link answers with what followed; what does a point go with?"""
 
+from cxmodels.satisfaction.checks import Checks, checks
 from cxmodels.satisfaction.levels import Levels, levels, promoters
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import Effects, effects
 
-__all__ = ["Effects", "Levels", "Linked", "effects", "levels", "link", "promoters"]
+__all__ = [
+    "Checks",
+    "Effects",
+    "Levels",
+    "Linked",
+    "checks",
+    "effects",
+    "levels",
+    "link",
+    "promoters",
+]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.profiles import Floats
+from cxmodels.data.profiles import Floats, Ints
 from cxmodels.data.simulate.people import (
     CHANNELS,
     MIDDLE,
@@ -127,6 +127,7 @@ def _walk(
     shock = SHOCK * rng.standard_normal(channels)
     left, means = np.full(n, np.datetime64("NaT", "D")), np.zeros((quarters, channels))
     parts: dict[str, list[dict[str, Any]]] = {}
+    before = np.zeros(n, dtype=np.int64)
     for place in range(quarters):
         now = Quarter(place, first)
         rows = np.flatnonzero((people.joins < place) & np.isnat(left))
@@ -140,14 +141,21 @@ def _walk(
             "points": at.satisfaction,
         }
         found = {
-            "surveys": answers(at, now, truth, rng),
+            "surveys": answers(at, before[rows], now, truth, rng),
             "satisfaction": points,
             **happenings(people, at, leaves, now, truth, rng),
         }
+        before = _orders(found["transactions"], n)
         for name, piece in found.items():
             parts.setdefault(name, []).append(piece)
         passing, shock = next_quarter(passing, shock, truth, rng)
     return parts, left, means
+
+
+def _orders(lines: dict[str, Any], n: int) -> Ints:
+    """(n,) orders of each customer."""
+    _, first = np.unique(lines["order_id"], return_index=True)
+    return np.bincount(lines["customer_id"][first] - 1, minlength=n)
 
 
 def _means(at: Active, channels: int) -> Floats:

@@ -38,7 +38,8 @@ class Truth:
     attributes. halo: standard deviation of the mood of the day, shared by all answers of one
     questionnaire; error: of each answer's own error. response: share who answer at mean
     satisfaction; response_satisfaction, response_tenure: log odds a point, and a year.
-    retest: share of those who answered who are asked again two weeks later.
+    retest: share of those who answered who are asked again two weeks later. echo: points that one
+    log more of (1 + orders of the quarter before) adds to the answers, though not to satisfaction.
     """
 
     leaving: float = -0.25
@@ -62,6 +63,7 @@ class Truth:
     response_satisfaction: float = 0.15
     response_tenure: float = 0.20
     retest: float = 0.15
+    echo: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("response", "retest", "persistence", "likeness"):

@@ -1,0 +1,165 @@
+"""May an effect of satisfaction be read as one? What the future score says of the past, and how
+strong an unmeasured cause would have to be.
+
+Placebo: what a customer did between two answers cannot be moved by the second. Where the second
+score says something of it beyond the first, satisfaction follows what customers do, or something
+moves both. Both scores are corrected for their error, or the second would merely help to read the
+first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from cxmodels.errors import FitError
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.regression.generalised_linear import Kind
+from cxmodels.regression.measurement_error import corrected_columns, noise, normal_interval
+from cxmodels.regression.sensitivity import e_value, e_value_of_interval
+from cxmodels.results.estimate import check_level
+from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
+from cxmodels.satisfaction.link import Linked
+from cxmodels.satisfaction.outcomes import Effects
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIZE = 0.05  # a placebo fires below this p-value, shared out over the outcomes (Bonferroni)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checks:
+    """Placebos and E-values of effects, one row an outcome.
+
+    table: outcome, placebo (effect of the second score on what came before it), lower, upper,
+    p_value, fires, e_value and e_value_interval (of the effect of a standard deviation), rows,
+    customers, sentence. causal: whether no placebo fires, so that the design says nothing against
+    an effect; verdict: one sentence that a report may print.
+    """
+
+    table: "pd.DataFrame"
+    causal: bool
+    verdict: str
+
+    def __repr__(self) -> str:
+        shown = self.table[["outcome", "placebo", "lower", "upper", "fires", "e_value"]]
+        return "\n".join([self.verdict, shown.round(3).to_string(index=False)])
+
+
+def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
+    """Placebos of the outcomes of `effects`, with the same controls, and their E-values.
+
+    Leaving has none: who left gave no second answer.
+    Raises: FitError where no customer answered twice with a window between, or none within weeks.
+    """
+    import pandas as pd
+
+    check_level(level)
+    given, second = _between(linked, found.controls)
+    told = found.table.set_index("outcome")
+    rows = []
+    for outcome in outcomes_of(given.linked):
+        if outcome.name not in told.index or outcome.kind is Kind.YES_NO:
+            continue
+        try:
+            rows.append(_placebo(given, outcome, second, level))
+        except FitError as error:
+            rows.append({"outcome": outcome.name, "sentence": f"no placebo: {error}"})
+    if not any("placebo" in row for row in rows):
+        raise FitError("no placebo can be told: " + "; ".join(row["sentence"] for row in rows))
+    table = pd.DataFrame(rows)
+    table["fires"] = table["p_value"] < SIZE / len(table)
+    table = table.join(_e_values(told.loc[table["outcome"]]))
+    said = [_sentence(row) for row in table.to_dict("records")]
+    table["sentence"] = said
+    causal = not table["fires"].any()
+    return Checks(table, causal, _verdict(table, found))
+
+
+def _between(linked: Linked, controls: str) -> tuple[Prepared, Floats]:
+    """Answers that another followed after their window, and the score (n,) of that other."""
+    table = linked.table
+    after = table["score"].shift(-1).where(table["customer_id"] == table["customer_id"].shift(-1))
+    there = after.notna().to_numpy()
+    if not there.any():
+        raise FitError("no customer answered again after a window: a placebo needs two answers")
+    given = prepared(linked.at(there), controls, None)
+    if len(given.linked.table) < there.sum():
+        names = [item.name for item in given.design.variables]
+        there &= table[names].notna().all(axis=1).to_numpy()
+    return given, after.to_numpy()[there]
+
+
+def _placebo(given: Prepared, outcome: Outcome, second: Floats, level: float) -> dict[str, Any]:
+    at, scores = outcome.rows, np.stack([given.score, second], axis=1)
+    fit, errors = given.fit(outcome, scores, ("score", "next score"))
+    pairs = given.linked.pairs
+    row: Ints = pairs["row"].to_numpy()
+    error = noise(pairs["score"].to_numpy(), pairs["score_again"].to_numpy(),
+                  given.cluster[row], given.clusters)  # fmt: skip
+    value, covariance = corrected_columns(
+        fit.coefficients[:2], errors.influence[:, :2], scores[at], given.columns[at], error,
+        given.cluster[at],
+    )  # fmt: skip
+    spread = float(np.sqrt(covariance[1, 1]))
+    lower, upper = normal_interval(float(value[1]), spread, level)
+    return {
+        "outcome": outcome.name,
+        "effect": float(value[0]),
+        "placebo": float(value[1]),
+        "std_error": spread,
+        "lower": lower,
+        "upper": upper,
+        "p_value": float(2.0 * scipy.special.ndtr(-abs(value[1]) / spread)),
+        "rows": at.size,
+        "customers": int(np.unique(given.cluster[at]).size),
+    }
+
+
+def _e_values(told: "pd.DataFrame") -> "pd.DataFrame":
+    """Of a standard deviation of the score: its ratio, and the end of its interval nearest to 1."""
+    import pandas as pd
+
+    value = told["corrected"].fillna(told["controlled"]).astype(float)
+    sd = (told["per_sd"] / value.where(value != 0.0, 1.0)).abs().to_numpy()
+    rows = [
+        (e_value(float(np.exp(effect * by))),
+         e_value_of_interval(float(np.exp(low * by)), float(np.exp(high * by))))
+        for effect, low, high, by in zip(value, told["lower"], told["upper"], sd, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["e_value", "e_value_interval"])
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    if not np.isfinite(row.get("placebo", np.nan)):
+        return str(row["sentence"])
+    if row["fires"]:
+        return (
+            f"the next score goes with {row['outcome']} before it (p = {row['p_value']:.2g}): "
+            "satisfaction follows them, or something moves both"
+        )
+    return (
+        f"the next score says nothing of {row['outcome']} before it (p = {row['p_value']:.2g}); a "
+        f"cause left out would have to go with both by a ratio of {row['e_value']:.2f}"
+    )
+
+
+def _verdict(table: "pd.DataFrame", found: Effects) -> str:
+    fired = table.loc[table["fires"], "outcome"].tolist()
+    if fired:
+        return (
+            f"Association only: the score of the next answer goes with {', '.join(fired)} before "
+            f"it. What a point of {found.score} goes with is not what raising it would bring."
+        )
+    told = [row for row in table.to_dict("records") if row["e_value_interval"] > 1.0]
+    if not told:
+        return "No placebo fires, and no effect can be told from none."
+    weakest = min(told, key=lambda row: float(row["e_value_interval"]))
+    return (
+        f"No placebo fires. If nothing is left out of the controls ({found.controls}), the effects "
+        f"are those of {found.score}; the weakest, on {weakest['outcome']}, would fall to a cause "
+        f"that goes with both by a ratio of {weakest['e_value_interval']:.2f}."
+    )
