@@ -1,16 +1,19 @@
 """From satisfaction to behaviour: link answers with what followed; what does a point go with?"""
 
 from cxmodels.satisfaction.checks import Checks, checks
+from cxmodels.satisfaction.drivers import Drivers, drivers
 from cxmodels.satisfaction.levels import Levels, levels, promoters
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import Effects, effects
 
 __all__ = [
     "Checks",
+    "Drivers",
     "Effects",
     "Levels",
     "Linked",
     "checks",
+    "drivers",
     "effects",
     "levels",
     "link",
