@@ -1,5 +1,6 @@
 """From satisfaction to behaviour: link answers with what followed; what does a point go with?"""
 
+from cxmodels.satisfaction.acquisition import acquisition_cost
 from cxmodels.satisfaction.checks import Checks, checks
 from cxmodels.satisfaction.drivers import Drivers, drivers
 from cxmodels.satisfaction.levels import Levels, levels, promoters
@@ -12,6 +13,7 @@ __all__ = [
     "Effects",
     "Levels",
     "Linked",
+    "acquisition_cost",
     "checks",
     "drivers",
     "effects",

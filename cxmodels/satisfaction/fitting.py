@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -14,6 +15,9 @@ from cxmodels.regression.design import Controls, controls_of
 from cxmodels.regression.generalised_linear import Fitted, Kind, regress
 from cxmodels.satisfaction.link import YEAR, Linked
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RESPONSE = "response"
 
 
@@ -21,7 +25,8 @@ RESPONSE = "response"
 class Outcome:
     """One outcome of linked answers: y (n,), exposure (n,) or None, and the rows it speaks of.
 
-    per, times: what means are told by, as in "a year", and how many of the exposure's unit that is.
+    per, times: what means are told by, as in "a year", and how many of the exposure's unit that is;
+    worth: money a customer and year that grows in proportion to it, None where it is none.
     """
 
     name: str
@@ -32,35 +37,41 @@ class Outcome:
     rows: Ints
     per: str
     times: float = 1.0
+    worth: float | None = None
 
 
 def outcomes_of(linked: Linked) -> Iterator[Outcome]:
     """Every outcome that the linked tables can speak of."""
     table = linked.table
-    here = np.flatnonzero(table["days"].to_numpy() > 0)
     left = table["left"].to_numpy()
     if np.isfinite(left).all():
         every = np.arange(len(table))
-        yield Outcome(
-            "leaving", Kind.YES_NO, "log odds within the window", left, None, every, "a window"
-        )
+        yield Outcome("leaving", Kind.YES_NO, "log odds within the window", left, None, every,
+                      "a window")  # fmt: skip
     for name in linked.logs:
-        count, days = table[name].to_numpy()[here], table["days"].to_numpy()[here]
-        yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here,
-                      "a year", YEAR)  # fmt: skip
-        there = here[count > 0]
-        events = table[name].to_numpy()[there]
-        lines = events
-        if f"{name}_lines" in table:
-            lines = table[f"{name}_lines"].to_numpy()[there]
-            further = lines - events
-            yield Outcome(f"{name}: further lines", Kind.COUNT, "log of further lines an event",
-                          further, events, there, "an event")  # fmt: skip
-        if f"{name}_amount" in table:
-            each = table[f"{name}_amount"].to_numpy()[there] / lines
-            paid = each > 0
-            yield Outcome(f"{name}: amount a line", Kind.AMOUNT, "log of the amount a line",
-                          each[paid], None, there[paid], "a line")  # fmt: skip
+        yield from _of_log(table, name)
+
+
+def _of_log(table: "pd.DataFrame", name: str) -> Iterator[Outcome]:
+    """Events a day, further lines an event, and the amount a line, of one log."""
+    here = np.flatnonzero(table["days"].to_numpy() > 0)
+    count, days = table[name].to_numpy()[here], table["days"].to_numpy()[here]
+    there = here[count > 0]
+    events = table[name].to_numpy()[there]
+    lines = table[f"{name}_lines"].to_numpy()[there] if f"{name}_lines" in table else events
+    worth = share = None
+    if f"{name}_amount" in table:
+        worth = float(table[f"{name}_amount"].to_numpy()[here].sum() / days.sum() * YEAR)
+        share = worth * float((lines - events).sum() / max(lines.sum(), 1.0))
+    yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here, "a year", YEAR, worth)
+    if f"{name}_lines" in table:
+        yield Outcome(f"{name}: further lines", Kind.COUNT, "log of further lines an event",
+                      lines - events, events, there, "an event", worth=share)  # fmt: skip
+    if f"{name}_amount" in table:
+        each = table[f"{name}_amount"].to_numpy()[there] / lines
+        paid = each > 0
+        yield Outcome(f"{name}: amount a line", Kind.AMOUNT, "log of the amount a line",
+                      each[paid], None, there[paid], "a line", worth=worth)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,8 +34,10 @@ class Effects:
 
     table: outcome, unit, naive, controlled, corrected (logs or log odds a point), the errors of the
     first two; std_error, lower, upper, p_value of the best there is (corrected, or else
-    controlled), per_cent with its interval, per_sd (a standard deviation of the score),
-    reliability, rows, customers. notes: what a reader has to know.
+    controlled), per_cent with its interval, money_a_year with its interval (a point more, a
+    customer and year, in the log's currency: what they bring or cost now, taken as known, times the
+    effect; costs count as costs), per_sd (a standard deviation of the score), reliability, rows,
+    customers. notes: what a reader has to know.
     """
 
     table: "pd.DataFrame"
@@ -110,10 +112,20 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
         "per_cent": 100.0 * np.expm1(best.value),
         "per_cent_lower": 100.0 * np.expm1(lower),
         "per_cent_upper": 100.0 * np.expm1(upper),
+        **_money(outcome.worth, (best.value, lower, upper)),
         "per_sd": best.value * float(given.score.std(ddof=1)),
         "reliability": None if held is None else held.value,
         "rows": outcome.rows.size,
         "customers": int(np.unique(given.cluster[outcome.rows]).size),
+    }
+
+
+def _money(worth: float | None, ends: tuple[float, float, float]) -> dict[str, float | None]:
+    """What a point more is worth a customer and year, at what they bring or cost now."""
+    names = ("money_a_year", "money_a_year_lower", "money_a_year_upper")
+    return {
+        name: None if worth is None else worth * float(np.expm1(end))
+        for name, end in zip(names, ends, strict=True)
     }
 
 

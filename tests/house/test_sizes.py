@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[2] / "cxmodels"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
-    "audit", "average_value", "cohort_sql", "cohort_table", "customer_base", "drivers", "event_log",
+    "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
+    "drivers", "event_log",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "select", "subscription_value", "summary_sql", "survey_base",
 }  # fmt: skip

@@ -148,3 +148,21 @@ def test_intervals_are_normal_ones(linked):
 def test_refusals(linked, asked, said):
     with pytest.raises(cx.OptionError, match=said):
         effects(linked, **{"controls": CONTROLS, **asked})
+
+
+def test_money_by_hand(linked):
+    table = effects(linked, controls=CONTROLS).table.set_index("outcome")
+    answers = linked.table[linked.table["days"] > 0]
+    revenue = answers["orders_amount"].sum() / answers["days"].sum() * 365.2425
+    row = table.loc["orders"]
+    assert row["money_a_year"] == pytest.approx(revenue * np.expm1(row["corrected"]), rel=1e-9)
+    assert row["money_a_year_lower"] == pytest.approx(revenue * np.expm1(row["lower"]), rel=1e-9)
+    share = 1 - answers["orders"].sum() / answers["orders_lines"].sum()
+    further = table.loc["orders: further lines"]
+    assert further["money_a_year"] == pytest.approx(
+        revenue * share * np.expm1(further["corrected"]), rel=1e-9
+    )
+    cost = answers["cases_amount"].sum() / answers["days"].sum() * 365.2425
+    cases = table.loc["cases"]
+    assert cases["money_a_year"] == pytest.approx(cost * np.expm1(cases["corrected"]), rel=1e-9)
+    assert table.loc[["leaving", "referrals"], "money_a_year"].isna().all()
