@@ -9,6 +9,11 @@ from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
 from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
 from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
 from cxmodels.reports.plots_parameters import parameter_posterior
+from cxmodels.reports.plots_satisfaction import (
+    effect_comparison,
+    importance_performance,
+    level_effects,
+)
 from cxmodels.reports.plots_selection import calibration, forecast_bias, model_comparison
 from cxmodels.reports.plots_subscriptions import base_value, retention_curve, survival_curve
 from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
@@ -21,11 +26,14 @@ __all__ = [
     "cohort_chart",
     "cohort_heatmap",
     "decile_bars",
+    "effect_comparison",
     "equity_sources",
     "forecast_bias",
     "frequency_histogram",
     "holdout_conditional",
+    "importance_performance",
     "iso_value_curves",
+    "level_effects",
     "lorenz_curve",
     "model_comparison",
     "parameter_posterior",
