@@ -8,6 +8,7 @@ A1, controls] = E[S | A1, controls]. The corrected effect is the naive one over 
 normal error for a linear mean and a logarithmic one, close for log odds of small effects.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,3 +133,45 @@ def corrected_columns(
     turned -= error.variance * np.linalg.solve(true, sums.T).T
     present = np.unique(own).size
     return value, present / (present - 1.0) * (turned.T @ turned)
+
+
+@dataclass(frozen=True, eq=False)
+class Simex:
+    """Effects with more and more error added, and what they run to without any.
+
+    added: (m,) variance of the error added, in times its own; effects: (m,) means over draws;
+    value: the parabola through them at -1, where no error is left; error: of `value`, by what
+    draws alone contribute.
+    """
+
+    added: Floats
+    effects: Floats
+    value: float
+    error: float
+
+
+def simex(
+    effect: Callable[[Floats], float],
+    scores: Floats,
+    variance: float,
+    *,
+    draws: int = 30,
+    rng: np.random.Generator,
+) -> Simex:
+    """Simulation and extrapolation (Cook and Stefanski 1994, JASA 89(428)).
+
+    effect: the estimate with scores (n,) as they are given to it; variance: of one answer's error.
+    A check on regression calibration where the mean is not linear: it needs no model of the truth,
+    but its parabola leaves some of a large error in.
+    """
+    added = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
+    curves = np.empty((draws, added.size))
+    plain = effect(scores)
+    for draw in range(draws):
+        noise_of = np.sqrt(variance) * rng.standard_normal(scores.size)
+        curves[draw] = [
+            plain if not more else effect(scores + np.sqrt(more) * noise_of) for more in added
+        ]
+    powers = np.stack([added**0, added, added**2], axis=1)
+    ends = curves @ np.linalg.pinv(powers).T @ np.array([1.0, -1.0, 1.0])
+    return Simex(added, curves.mean(axis=0), float(ends.mean()), float(ends.std() / np.sqrt(draws)))

@@ -3,6 +3,7 @@
 from cxmodels.satisfaction.acquisition import acquisition_cost
 from cxmodels.satisfaction.checks import Checks, checks
 from cxmodels.satisfaction.drivers import Drivers, drivers
+from cxmodels.satisfaction.extrapolated import extrapolated
 from cxmodels.satisfaction.levels import Levels, levels, promoters
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import Effects, effects
@@ -17,6 +18,7 @@ __all__ = [
     "checks",
     "drivers",
     "effects",
+    "extrapolated",
     "levels",
     "link",
     "promoters",
