@@ -32,7 +32,7 @@ def test_least_squares_with_a_small_error():
 
 
 def test_beside_regression_calibration():
-    """With a reliability of .56 the parabola leaves up to half of the error in, as is known of it."""
+    """With a reliability of .56 the parabola leaves up to half of the error in."""
     made = simulate.company(6_000, seed=61, quarters=6)
     table = extrapolated(linked_company(made), controls=CONTROLS, draws=10).set_index("outcome")
     table = table.loc[list(TRUTHS)]
