@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from cxmodels.data.dated_rows import DatedColumns, read_dated
 from cxmodels.data.profiles import Floats, Ints
 from cxmodels.data.transactions import day
 from cxmodels.errors import DataError, OptionError, Problem
@@ -61,6 +60,8 @@ def event_log(  # noqa: PLR0913 - the door names every choice
     >>> event_log(cases, customer="who", time="when", amount="cost", end="2024-03-31")
     EventLog: 2 events in 2 rows, 2024-01-05 to 2024-03-31
     """
+    from cxmodels.data.dated_rows import DatedColumns, read_dated
+
     numbers = tuple(name for name in (amount,) if name is not None)
     words = tuple(name for name in (order, product) if name is not None)
     names = DatedColumns(customer, time, numbers, words, time_format, timezone)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodels.data.dated_rows import DatedColumns, DatedRows, read_dated
 from cxmodels.data.profiles import Bools, Floats
-from cxmodels.data.readings import Rule
 from cxmodels.errors import DataError, OptionError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cxmodels.data.dated_rows import DatedRows
+    from cxmodels.data.readings import Rule
 
 FEW = 20  # answers of a month below which its scale is not judged
 NARROW = 0.2  # part of a scale that a month of another scale would fill
@@ -104,12 +105,15 @@ def survey_base(
     SurveyBase: 2 answers of 1 customer to 3 invitations (67%), 2024-01-05 to 2024-04-05
     scores: nps (0 to 10)
     """
+    from cxmodels.data.dated_rows import DatedColumns, read_dated
+    from cxmodels.data.readings import Rule
+
     if not scores:
         raise OptionError("scores names at least one column with its scale, as in {'nps': (0, 10)}")
     scales = {name: _scale(name, ends) for name, ends in scores.items()}
     names = DatedColumns(customer, time, tuple(scales), (), time_format, timezone)
 
-    def rules(name: str, value: str) -> Iterable[Rule]:
+    def rules(name: str, value: str) -> "Iterable[Rule]":
         scale = scales[name]
         off = f"({value} < {scale.low!r} OR {value} > {scale.high!r})"
         yield Rule(f"score {name!r} lies off its scale, {scale}", f"COALESCE({off}, FALSE)",
@@ -133,12 +137,12 @@ def _scale(name: str, ends: Any) -> Scale:
     return Scale(low, high)
 
 
-def _values(rows: DatedRows) -> Floats:
+def _values(rows: "DatedRows") -> Floats:
     """(n, k): all scores."""
     return np.stack(list(rows.numbers.values()), axis=-1)
 
 
-def _answered_first(rows: DatedRows) -> DatedRows:
+def _answered_first(rows: "DatedRows") -> "DatedRows":
     """The rows with answers before invitations where customer and instant are the same."""
     begins = np.ones(rows.moment.size, np.bool_)
     begins[1:] = rows.customer[1:] != rows.customer[:-1]
@@ -146,7 +150,7 @@ def _answered_first(rows: DatedRows) -> DatedRows:
     return rows.at(np.lexsort((silent, rows.moment, np.cumsum(begins))))
 
 
-def _twins(rows: DatedRows) -> tuple[Bools, Bools]:
+def _twins(rows: "DatedRows") -> tuple[Bools, Bools]:
     """(n,) rows of the same customer and instant as the row before, and those that say no more."""
     same: Bools = np.zeros(rows.moment.size, np.bool_)
     equal = same.copy()
@@ -158,7 +162,7 @@ def _twins(rows: DatedRows) -> tuple[Bools, Bools]:
     return same, equal
 
 
-def _two_at_once(rows: DatedRows) -> Iterator[Problem]:
+def _two_at_once(rows: "DatedRows") -> Iterator[Problem]:
     same, equal = _twins(rows)
     odd = np.flatnonzero(same & ~equal)
     if odd.size:
@@ -169,7 +173,7 @@ def _two_at_once(rows: DatedRows) -> Iterator[Problem]:
         yield Problem(what, odd.size, first, remedy)
 
 
-def _mixed_scales(rows: DatedRows, scales: dict[str, Scale]) -> Iterator[Problem]:
+def _mixed_scales(rows: "DatedRows", scales: dict[str, Scale]) -> Iterator[Problem]:
     """Months whose answers fill only the bottom of a wide scale while those of others do not."""
     month = rows.moment.astype("datetime64[M]")
     months, place = np.unique(month, return_inverse=True)
@@ -191,7 +195,7 @@ def _mixed_scales(rows: DatedRows, scales: dict[str, Scale]) -> Iterator[Problem
             )  # fmt: skip
 
 
-def _base(rows: DatedRows, scales: dict[str, Scale]) -> SurveyBase:
+def _base(rows: "DatedRows", scales: dict[str, Scale]) -> SurveyBase:
     import pandas as pd
 
     _, equal = _twins(rows)
