@@ -31,6 +31,9 @@ app = typer.Typer(
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The settings of the run.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder that holds the runs.")]
+Company = Annotated[
+    bool, typer.Option("--company", help="Make a simulated company, and run on its orders.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it again; replace a finished run.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an unexpected error.")]
@@ -99,13 +102,17 @@ def _answered(
 
 
 @app.command()
-def demo(out: Out = None, json: Json = False, force: Force = False, debug: Debug = False) -> None:
-    """Run everything on CDNOW, the sample that comes along."""
+def demo(
+    out: Out = None, company: Company = False, json: Json = False, force: Force = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Run everything on CDNOW, the sample that comes along, or on a simulated company."""
 
     def action() -> Answer:
-        from cxmodels.refresh.demo import demo_config
+        from cxmodels.refresh.demo import company_config, demo_config
 
-        return _refreshed(demo_config(out or Path("cxmodels-demo")), force)
+        made = company_config if company else demo_config
+        return _refreshed(made(out or Path("cxmodels-demo")), force)
 
     _answered(action, machine=json, debug=debug, resumes=True)
 

@@ -1,7 +1,9 @@
-"""The demonstration: CDNOW's sample of 2,357 customers, calibrated on 1997, tested on 1998."""
+"""Demonstrations: CDNOW's sample of 2,357 customers, calibrated on 1997, tested on 1998; and a
+simulated company, of which the truth is known."""
 
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxmodels.refresh.config import validated
 from cxmodels.refresh.settings import Config
@@ -27,3 +29,47 @@ def demo_config(folder: Path) -> Config:
         "report": {"title": "Customer equity of CDNOW"},
     }
     return validated(settings, folder=Path(), source="the demonstration")
+
+
+COMPANY = "simulated-company"
+
+
+def company_config(folder: Path, customers: int = 5_000) -> Config:
+    """The settings of the demonstration on a simulated company, whose tables are written to
+    `folder` first, all of them or none; a folder of tables that is there is kept."""
+    tables = folder.absolute() / COMPANY
+    if not tables.exists():
+        _written(tables, customers)
+    settings = {
+        "source": {
+            "path": tables / "transactions.parquet",
+            "customer": "customer_id",
+            "time": "date",
+            "amount": "amount",
+            "order": "order_id",
+        },
+        "base": {
+            "unit": "week",
+            "acquired_from": "2023-04-01",
+            "end": "2024-06-30",
+            "holdout_end": "2024-12-31",
+        },
+        "model": {"family": "MBGNBD"},
+        "value": {"horizon": "24M", "discount_rate": 0.10, "margin": 0.30, "currency": "EUR"},
+        "run": {"folder": folder.absolute()},
+        "report": {"title": "Customer equity of a simulated company", "simulated": True},
+    }
+    return validated(settings, folder=Path(), source="the demonstration")
+
+
+def _written(tables: Path, customers: int) -> None:
+    """Every table of a simulated company as Parquet, and its truth: whole, or not at all."""
+    from cxmodels.data.simulate import company
+
+    tables.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=tables.parent, prefix=".company-") as place:
+        own = Path(place) / COMPANY
+        own.mkdir()
+        for name, table in company(customers, seed=1).tables.items():
+            table.to_parquet(own / f"{name}.parquet", index=False)
+        own.rename(tables)
