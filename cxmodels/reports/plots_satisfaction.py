@@ -106,11 +106,11 @@ def level_effects(
 ) -> Picture:
     """How an outcome differs by level of the score from the level it is compared with.
 
-    table: outcome, score, against, answers, estimate, lower, upper, as the `by_level` of
+    table: outcome, score_level, against, answers, estimate, lower, upper, as the `by_level` of
     `satisfaction.levels` has them; outcome: which of them.
     """
     labels = labels or Labels()
-    columns = ["outcome", "score", "against", "answers", "estimate", "lower", "upper"]
+    columns = ["outcome", "score_level", "against", "answers", "estimate", "lower", "upper"]
     data = needed(table, columns, chart="level_effects")
     data = data[data["outcome"] == outcome]
     chart = _steps(data, score) if len(data) else nothing_to_show()
@@ -127,16 +127,16 @@ def level_effects(
 def _steps(data: pd.DataFrame, score: str) -> Picture:
     names = ["estimate", "lower", "upper"]
     data = data.assign(**{name: np.expm1(data[name].astype(float)) for name in names})
-    held = pd.DataFrame({"score": [data["against"].iloc[0]], "estimate": [0.0]})
-    both = pd.concat([data[["score", "answers", *names]], held])
-    both["at"] = [float(str(name).split(" ")[-1]) for name in both["score"]]
-    order = both.sort_values("at")["score"].tolist()
-    x = alt.X("score:O", sort=order, axis=alt.Axis(title=f"Level of {score}", labelAngle=0))
+    held = pd.DataFrame({"score_level": [data["against"].iloc[0]], "estimate": [0.0]})
+    both = pd.concat([data[["score_level", "answers", *names]], held])
+    both["at"] = [float(str(name).split(" ")[-1]) for name in both["score_level"]]
+    order = both.sort_values("at")["score_level"].tolist()
+    x = alt.X("score_level:O", sort=order, axis=alt.Axis(title=f"Level of {score}", labelAngle=0))
     axis = share_axis("Change from the level compared with", grid=True)
     base = alt.Chart(records(both.drop(columns="at"))).encode(
         x=x,
         tooltip=[
-            alt.Tooltip("score:O", title="Level"),
+            alt.Tooltip("score_level:O", title="Level"),
             alt.Tooltip("estimate:Q", title="Change", format="+.1%"),
             alt.Tooltip("answers:Q", title="Answers", format=","),
         ],

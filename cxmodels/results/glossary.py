@@ -196,6 +196,63 @@ _AUDIT = (
     Column("returned_share_upper", "upper end of the interval of the returned share", SHARE),
 )
 
+_POINTS = "log or log odds, a point of the score"
+_SATISFACTION = (
+    Column("outcome", "what customers did after an answer", TEXT),
+    Column("naive", "effect of the score alone", _POINTS),
+    Column("naive_error", "standard error of the naive effect", _POINTS),
+    Column("controlled", "effect beside controls", _POINTS),
+    Column("controlled_error", "standard error of the controlled effect", _POINTS),
+    Column("corrected", "the same for a score read without error", _POINTS),
+    Column("per_cent", "change with one point more", "per cent"),
+    Column("per_cent_lower", "lower end of the interval of the change", "per cent"),
+    Column("per_cent_upper", "upper end of the interval of the change", "per cent"),
+    Column("money_a_year", "change with one point more, a customer and year", MONEY),
+    Column("money_a_year_lower", "lower end of its interval", MONEY),
+    Column("money_a_year_upper", "upper end of its interval", MONEY),
+    Column("per_sd", "effect of a standard deviation of the score", "log or log odds"),
+    Column("reliability", "share of the score's variance that is no error", SHARE),
+    Column("score_level", "answers of this score", "as the score"),
+    Column("against", "level or group that it is compared with", TEXT),
+    Column("answers", "answers behind the row", COUNT),
+    Column("moved", "a point gained or lost since the answer before", TEXT),
+    Column("per", "what a mean is told by, as in a year", TEXT),
+    Column("raw", "mean of the group as it is", "the outcome's, by `per`"),
+    Column("raw_lower", "lower end of the interval of the raw mean", "the outcome's, by `per`"),
+    Column("raw_upper", "upper end of the interval of the raw mean", "the outcome's, by `per`"),
+    Column("adjusted", "mean if all were of the group, else as they are", "as raw"),
+    Column("adjusted_lower", "lower end of the interval of the adjusted mean", "as raw"),
+    Column("adjusted_upper", "upper end of the interval of the adjusted mean", "as raw"),
+    Column("effect", "effect of the first score beside the next", _POINTS),
+    Column("placebo", "effect of the next score on what came before it", _POINTS),
+    Column("fires", "whether the placebo is significant, shared out over outcomes", TEXT),
+    Column("e_value", "ratio by which a cause left out would go with both", "ratio"),
+    Column("e_value_interval", "the same for the interval's end nearest to none", "ratio"),
+    Column("attribute", "a question on one side of the product or service", TEXT),
+    Column("performance", "mean answer", "as the attribute's scale"),
+    Column("point", "points of the score, a point of the attribute, corrected", "points a point"),
+    Column("point_lower", "lower end of its interval", "points a point"),
+    Column("point_upper", "upper end of its interval", "points a point"),
+    Column("point_naive", "the same as answered", "points a point"),
+    Column("point_naive_lower", "lower end of its interval", "points a point"),
+    Column("point_naive_upper", "upper end of its interval", "points a point"),
+    Column("share_lower", "lower end of the interval of the share", SHARE),
+    Column("share_upper", "upper end of the interval of the share", SHARE),
+    Column("share_naive", "share of what is explained, as answered", SHARE),
+    Column("share_naive_lower", "lower end of its interval", SHARE),
+    Column("share_naive_upper", "upper end of its interval", SHARE),
+    Column("score", "question that was answered", TEXT),
+    Column("measure", "mean, top box, top two boxes or NPS", TEXT),
+    Column("response_rate", "answers over invitations", SHARE),
+    Column("alpha", "Cronbach's alpha of the items", SHARE),
+    Column("simex", "effect extrapolated to no error", _POINTS),
+    Column("simulation_error", "of simex, by its draws alone", _POINTS),
+    Column("effect_1", "effect with the score's own error added once", _POINTS),
+    Column("effect_2", "effect with the score's own error added twice", _POINTS),
+    Column("cells", "channels by quarters", COUNT),
+    Column("left_out", "customers without a known cost or score before them", COUNT),
+)
+
 GLOSSARY = {
     column.name: column
     for column in (
@@ -207,6 +264,7 @@ GLOSSARY = {
         *_SUBSCRIPTIONS,
         *_VALUES,
         *_AUDIT,
+        *_SATISFACTION,
     )
 }
 

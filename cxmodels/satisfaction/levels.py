@@ -146,7 +146,7 @@ def _by_level(
         for at, place in enumerate(others)
     }
     for place in others:
-        yield _row(outcome, found[place], level, score=names[place], against=names[against],
+        yield _row(outcome, found[place], level, score_level=names[place], against=names[against],
                    answers=int(counts[place]))  # fmt: skip
 
 
@@ -170,12 +170,12 @@ def _gain_loss(given: Prepared, outcome: Outcome, level: float) -> Iterator[dict
     fit, errors = given.fit(outcome, own, ("gain", "loss", "before"))
     for place, name in enumerate(("a point gained", "a point lost")):
         effect = float(fit.coefficients[place]), float(errors.errors[place])
-        yield _row(outcome, effect, level, change=name)
+        yield _row(outcome, effect, level, moved=name)
     weigh = np.zeros(fit.coefficients.size)
     weigh[:2] = 1.0  # a loss that costs what a gain brings: the two effects sum to 0
     gap = float(weigh @ fit.coefficients)
     error = float(np.sqrt(weigh @ errors.covariance @ weigh))
-    yield _row(outcome, (gap, error), level, change="gain and loss together")
+    yield _row(outcome, (gap, error), level, moved="gain and loss together")
 
 
 def promoters(

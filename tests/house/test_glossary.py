@@ -81,3 +81,43 @@ def test_nothing_is_left_empty_in_silence(tables):
     whole = ("predict", "customers", "discounted", "iso-value", "map", "lorenz", "concentration")
     for name in whole:
         assert not tables[name].isna().to_numpy().any(), name
+
+
+@pytest.fixture(scope="module")
+def satisfied():
+    """Tables of a simulated company's satisfaction."""
+    made = cx.simulate.company(2_000, seed=3, quarters=12)
+    scales = dict.fromkeys(["recommend", "quality", "price"], (0, 10))
+    survey = cx.survey_base(made.surveys, customer="customer_id", time="date", scores=scales)
+    names = {"customer": "customer_id", "time": "date", "start": made.start, "end": made.end}
+    people = made.customers.merge(made.subscriptions[["customer_id", "end"]])
+    people = people[["customer_id", "channel", "segment", "joined", "end"]]
+    orders = cx.event_log(made.transactions, amount="amount", order="order_id", **names)
+    linked = cx.satisfaction.link(
+        survey, score="recommend", logs={"orders": orders}, customers=people, since="joined",
+        until="end",
+    )  # fmt: skip
+    how = {"controls": "~ tenure + segment"}
+    found = cx.satisfaction.effects(linked, **how)
+    levels = cx.satisfaction.levels(linked, **how)
+    asked = {"score": "recommend", "items": ["quality", "price"], "draws": 20}
+    return {
+        "survey": survey.reconciliation,
+        "scores": cx.survey_scores(survey),
+        "index": cx.survey_index(survey, ["quality", "price"]).table,
+        "link": linked.reconciliation,
+        "effects": found.table,
+        "by level": levels.by_level,
+        "curvature": levels.curvature,
+        "gain and loss": levels.gain_loss,
+        "promoters": cx.satisfaction.promoters(linked, **how),
+        "drivers": cx.satisfaction.drivers(survey, **asked).table,
+        "checks": cx.satisfaction.checks(linked, found).table,
+        "acquisition": cx.satisfaction.acquisition_cost(survey, made.customers, score="recommend"),
+        "SIMEX": cx.satisfaction.extrapolated(linked, draws=2, **how),
+    }
+
+
+def test_every_column_of_satisfaction_is_explained(satisfied):
+    missing = {name: unexplained(table.columns) for name, table in satisfied.items()}
+    assert {name: found for name, found in missing.items() if found} == {}

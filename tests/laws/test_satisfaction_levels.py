@@ -40,7 +40,7 @@ def bent(linked, factor):
 
 def test_levels_of_a_straight_line_lie_on_it(found):
     own = found.by_level.query("outcome == 'orders'")
-    step = own["score"].str.split(" ").str[-1].astype(float) - found.reference
+    step = own["score_level"].str.split(" ").str[-1].astype(float) - found.reference
     away = (own["estimate"] - EXACT.orders * step) / own["std_error"]
     assert (away.abs() < 4).all()
     assert len(own) >= 6
@@ -56,13 +56,13 @@ def test_curvature_is_flat_where_the_line_is_straight_and_not_elsewhere(straight
 
 def test_a_leap_at_the_top_shows_in_its_level(straight):
     own = levels(bent(straight, 3.0), controls=CONTROLS).by_level.query("outcome == 'orders'")
-    own = own.set_index("score")
+    own = own.set_index("score_level")
     leap = own.loc["9", "estimate"] - own.loc["8", "estimate"]
     assert leap == pytest.approx(np.log(3.0) + EXACT.orders, abs=0.12)
 
 
 def test_gains_and_losses_of_a_straight_line_cancel(found):
-    own = found.gain_loss.query("outcome == 'orders'").set_index("change")
+    own = found.gain_loss.query("outcome == 'orders'").set_index("moved")
     assert own.loc["a point gained", "estimate"] == pytest.approx(0.3, abs=0.06)
     assert own.loc["a point lost", "estimate"] == pytest.approx(-0.3, abs=0.06)
     both = own.loc["gain and loss together"]
@@ -79,7 +79,7 @@ def test_a_loss_that_costs_double_shows(straight):
     table["orders"] = rng.binomial(table["orders"].astype(int), np.exp(-0.3 * lost))
     table["orders_lines"] = table["orders_lines"].clip(lower=table["orders"])
     own = levels(replace(straight, table=table), controls=CONTROLS).gain_loss
-    own = own.query("outcome == 'orders'").set_index("change")
+    own = own.query("outcome == 'orders'").set_index("moved")
     assert own.loc["gain and loss together", "upper"] < 0
     assert own.loc["gain and loss together", "estimate"] == pytest.approx(-0.3, abs=0.08)
 
@@ -88,7 +88,7 @@ def test_level_effects_are_those_of_statsmodels(straight, found):
     table = straight.table
     here = table[table["days"] > 0]
     score = here["score"]
-    low = found.by_level.query("outcome == 'orders'")["score"].iloc[0]
+    low = found.by_level.query("outcome == 'orders'")["score_level"].iloc[0]
     edge = float(low.split(" ")[-1])
     kinds = pd.get_dummies(score.clip(lower=edge), dtype=float).drop(columns=found.reference)
     x = pd.concat(

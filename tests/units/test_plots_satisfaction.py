@@ -27,7 +27,7 @@ EFFECTS = pd.DataFrame(
 LEVELS = pd.DataFrame(
     {
         "outcome": ["orders"] * 3 + ["cases"],
-        "score": ["1 to 4", "5", "9", "9"],
+        "score_level": ["1 to 4", "5", "9", "9"],
         "against": ["7"] * 4,
         "answers": [12, 40, 33, 33],
         "estimate": [-0.5, -0.2, 0.4, -0.1],
