@@ -5,6 +5,7 @@ Generalised linear models by iteratively weighted least squares (McCullagh and N
 mean has to be right, since errors are clustered (covariance.py) and ask nothing of the variance.
 """
 
+import warnings
 from dataclasses import dataclass
 from enum import Enum
 
@@ -18,6 +19,7 @@ MOST_STEPS = 60
 CLOSE = 1e-11  # relative gain of the deviance at which the search ends
 FAR = 30.0  # |eta| at which a mean is 0 or 1, or beyond any count
 PIECE = 200_000  # rows worked on at once
+TOLD_TOO_LITTLE = "these rows cannot tell the coefficients apart: leave columns out, or join values"
 
 
 class Kind(Enum):
@@ -139,9 +141,17 @@ def independent(x: Floats, names: tuple[str, ...]) -> None:
 def solve(matrix: Floats, right: Floats) -> Floats:
     """matrix^-1 right, of a positive definite matrix whose rows and columns differ in size."""
     size = np.sqrt(np.diag(matrix))
+    if not (size > 0.0).all():
+        raise FitError(TOLD_TOO_LITTLE)
     even = matrix / size[:, None] / size
     scaled = (right.T / size).T
-    return np.asarray((scipy.linalg.solve(even, scaled, assume_a="pos").T / size).T)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", scipy.linalg.LinAlgWarning)
+            found = scipy.linalg.solve(even, scaled, assume_a="pos")
+    except (scipy.linalg.LinAlgError, scipy.linalg.LinAlgWarning):
+        raise FitError(TOLD_TOO_LITTLE) from None
+    return np.asarray((found.T / size).T)
 
 
 def _first(y: Floats, x: Floats, offset: Floats, w: Floats, kind: Kind) -> Floats:

@@ -69,7 +69,8 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
         except FitError as error:
             rows.append({"outcome": outcome.name, "sentence": f"no placebo: {error}"})
     if not any("placebo" in row for row in rows):
-        raise FitError("no placebo can be told: " + "; ".join(row["sentence"] for row in rows))
+        reasons = dict.fromkeys(str(row["sentence"]).partition(": ")[2] for row in rows)
+        raise FitError("no placebo can be told: " + "; ".join(reasons))
     table = pd.DataFrame(rows)
     table["fires"] = table["p_value"] < SIZE / len(table)
     table = table.join(_e_values(told.loc[table["outcome"]]))

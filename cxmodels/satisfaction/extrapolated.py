@@ -7,7 +7,7 @@ import numpy as np
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.measurement_error import noise, simex
-from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
+from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
 from cxmodels.satisfaction.link import Linked
 from cxmodels.satisfaction.outcomes import reliability_of
 
@@ -32,14 +32,17 @@ def extrapolated(
     given, rng = prepared(linked, controls, weights), np.random.default_rng(seed)
     pairs = given.linked.pairs
     at: Ints = pairs["row"].to_numpy()
-    error = noise(pairs["score"].to_numpy(), pairs["score_again"].to_numpy(), given.cluster[at],
+    of_answer = noise(pairs["score"].to_numpy(), pairs["score_again"].to_numpy(), given.cluster[at],
                   given.clusters)  # fmt: skip
     rows: list[dict[str, Any]] = []
+    refused: list[str] = []
     for outcome in outcomes_of(given.linked):
         try:
-            rows.append(_row(given, outcome, error.variance, draws, rng))
-        except FitError:
-            continue
+            rows.append(_row(given, outcome, of_answer.variance, draws, rng))
+        except FitError as error:
+            refused.append(f"{outcome.name}: no effect can be told, {error}.")
+    if not rows:
+        raise refusal(refused)
     return pd.DataFrame(rows)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESPONSE = "response"
+FEW = 30  # customers below which clustered errors are too small
+FEW_SAID = "Only {} customers: intervals clustered by so few are too narrow."
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ def _of_log(table: "pd.DataFrame", name: str) -> Iterator[Outcome]:
     lines = table[f"{name}_lines"].to_numpy()[there] if f"{name}_lines" in table else events
     worth = share = None
     if f"{name}_amount" in table:
-        worth = float(table[f"{name}_amount"].to_numpy()[here].sum() / days.sum() * YEAR)
+        worth = float(table[f"{name}_amount"].to_numpy()[here].sum() / max(days.sum(), 1.0) * YEAR)
         share = worth * float((lines - events).sum() / max(lines.sum(), 1.0))
     yield Outcome(name, Kind.COUNT, "log of events a day", count, days, here, "a year", YEAR, worth)
     if f"{name}_lines" in table:
@@ -101,7 +103,8 @@ class Prepared:
             f"{len(self.linked.table):,} answers with what the {self.linked.window} after them "
             "brought; errors clustered by customer, factor G / (G - 1)."
         )
-        return (said, *self.lost)
+        few = (FEW_SAID.format(self.clusters),) if self.clusters < FEW else ()
+        return (said, *few, *self.lost)
 
     def fit(
         self, outcome: Outcome, own: Floats, names: tuple[str, ...], *, controls: bool = True
@@ -110,6 +113,8 @@ class Prepared:
         at = outcome.rows
         if not at.size or np.ptp(outcome.y) == 0.0:
             raise FitError("it was the same after every answer")
+        if np.unique(self.cluster[at]).size < 2:
+            raise FitError("errors clustered by customer need two customers or more")
         others = self.columns[at] if controls else np.ones((at.size, 1))
         told = self.design.names if controls else ("const",)
         x = np.column_stack([own[at], others])
@@ -119,6 +124,12 @@ class Prepared:
         return fit, clustered(fit, x, self.cluster[at], self.clusters)
 
 
+def refusal(refused: list[str]) -> FitError:
+    """One sentence where no outcome can be told: each reason once."""
+    reasons = dict.fromkeys(said.partition(", ")[2].rstrip(".") or said for said in refused)
+    return FitError(f"no outcome can be told: {'; '.join(reasons)}")
+
+
 def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
     """What the regressions of one call share; OptionError for choices that do not exist."""
     import pandas as pd
@@ -126,6 +137,8 @@ def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
     if weights not in (None, RESPONSE):
         raise OptionError(f"weights {weights!r} is not one of None, {RESPONSE!r}")
     linked, lost = _with_controls(linked, controls)
+    if np.ptp(linked.table["score"].to_numpy()) == 0.0:
+        raise FitError("every answer has the same score: there is nothing to compare")
     design = controls_of(controls, linked.table)
     columns = design.matrix(linked.table)
     cluster, ids = pd.factorize(linked.table["customer_id"])

@@ -18,7 +18,7 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import normal_interval
 from cxmodels.results.estimate import check_level
-from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
+from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
 from cxmodels.satisfaction.link import Linked
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def levels(
             rows["curvature"].append(_curvature(given, outcome, level))
         except FitError as error:
             refused.append(f"{outcome.name}: no effect can be told, {error}.")
+    if not rows["curvature"]:
+        raise refusal(refused)
     changed = given.linked.table["score_before"].notna().to_numpy()
     if changed.sum() >= FEWEST:
         later = prepared(linked.at(_known_before(linked)), controls, weights)
@@ -138,6 +140,8 @@ def _by_level(
     kinds, names, against = kinds_of
     others = [place for place in range(len(names)) if place != against]
     others = [place for place in others if (kinds[outcome.rows] == place).any()]
+    if not others:
+        raise FitError("its answers are all of one level")
     own = np.stack([(kinds == place).astype(np.float64) for place in others], axis=1)
     fit, errors = given.fit(outcome, own, tuple(names[place] for place in others))
     counts = np.bincount(kinds[outcome.rows], minlength=len(names))
@@ -202,11 +206,14 @@ def promoters(
     given = prepared(linked, controls, weights)
     kinds = np.digitize(given.score, [7.0, 9.0])
     rows: list[dict[str, Any]] = []
+    refused: list[str] = []
     for outcome in outcomes_of(given.linked):
         try:
             rows += _groups(given, outcome, kinds, level)
-        except FitError:
-            continue
+        except FitError as error:
+            refused.append(f"{outcome.name}: no group can be told, {error}.")
+    if not rows:
+        raise refusal(refused)
     return pd.DataFrame(rows)
 
 

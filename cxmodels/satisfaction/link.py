@@ -51,6 +51,7 @@ class Linked:
 
     def at(self, keep: Bools) -> "Linked":
         """The same with some of the answers (n,)."""
+        keep = np.asarray(keep)
         place = np.cumsum(keep) - 1
         own = keep[self.pairs["row"].to_numpy()]
         pairs = self.pairs[own].reset_index(drop=True)

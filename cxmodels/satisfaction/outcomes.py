@@ -21,7 +21,7 @@ from cxmodels.regression.measurement_error import (
     reliability,
 )
 from cxmodels.results.estimate import check_level
-from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
+from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
 from cxmodels.satisfaction.link import Linked
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def effects(
         except FitError as error:
             refused.append(f"{outcome.name}: no effect can be told, {error}.")
     if not rows:
-        raise FitError("no outcome can be told: " + " ".join(refused))
+        raise refusal(refused)
     table = pd.DataFrame(rows)
     notes = (*given.notes, *_correction(table, reliability), *refused)
     return Effects(table, linked.score, level, controls, notes)
