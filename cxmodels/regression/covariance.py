@@ -34,7 +34,7 @@ def clustered(fit: Fitted, x: Floats, cluster: Ints, clusters: int) -> Clustered
 
     Raises: FitError for fewer than two clusters.
     """
-    present = np.unique(cluster).size
+    present = int(np.count_nonzero(np.bincount(cluster)))
     if present < 2:
         raise FitError("errors clustered by customer need two customers or more")
     sums = [np.bincount(cluster, weights=fit.slopes * column, minlength=clusters) for column in x.T]

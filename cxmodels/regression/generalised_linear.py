@@ -127,11 +127,12 @@ def independent(x: Floats, names: tuple[str, ...]) -> None:
     """Raises FitError where a column of x (n, k) says nothing that the others have not said."""
     if x.shape[0] <= x.shape[1]:
         raise FitError(f"{x.shape[0]} rows cannot tell {x.shape[1]} coefficients apart")
-    scale = np.sqrt((x**2).mean(axis=0))
+    gram = x.T @ x
+    scale = np.sqrt(np.diag(gram))
     empty = [name for name, size in zip(names, scale, strict=True) if size == 0.0]
     if empty:
         raise FitError(f"column {empty[0]!r} is 0 in every row: leave it out")
-    _, r, pivot = scipy.linalg.qr((x / scale).T @ (x / scale), pivoting=True)
+    _, r, pivot = scipy.linalg.qr(gram / scale[:, None] / scale, pivoting=True)
     small = np.abs(np.diag(r)) < 1e-10 * abs(r[0, 0])
     if small.any():
         repeated = names[pivot[np.flatnonzero(small)[0]]]

@@ -113,7 +113,7 @@ class Prepared:
         at = outcome.rows
         if not at.size or np.ptp(outcome.y) == 0.0:
             raise FitError("it was the same after every answer")
-        if np.unique(self.cluster[at]).size < 2:
+        if np.ptp(self.cluster[at]) == 0:
             raise FitError("errors clustered by customer need two customers or more")
         others = self.columns[at] if controls else np.ones((at.size, 1))
         told = self.design.names if controls else ("const",)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 YEAR = 365.2425  # days
+LINKED, WHILE_OPEN = 0, 5  # places among the reasons why an answer opens no window
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,22 +108,24 @@ def link(  # noqa: PLR0913 - the door names every choice
     who, day = known.numbers(rows["customer_id"]), days_of(rows["date"])
     opens = moved(day, spans[1])
     closes = moved(opens, spans[0])
-    reasons = _reasons(known, who, (day, opens, closes), closing)
-    fit = np.flatnonzero(told & (reasons == ""))
-    kept = fit[disjoint(who[fit], opens[fit], closes[fit])]
-    reasons[np.setdiff1d(fit, kept)] = "set aside: answers given while a window was open"
+    reasons, names = _reasons(known, who, (day, opens, closes), closing)
+    fit = np.flatnonzero(told & (reasons == LINKED))
+    first = disjoint(who[fit], opens[fit], closes[fit])
+    kept = fit[first]
+    reasons[fit[~first]] = WHILE_OPEN
     if not kept.size:
         raise DataError("survey", [Problem(f"no answer ({score}) can be linked", int(told.sum()),
-                                           remedy=_said(told, reasons))])  # fmt: skip
+                                           remedy=_said(told, reasons, names))])  # fmt: skip
     windows = Windows(who[kept], opens[kept], closes[kept])
     table = _table(rows.iloc[kept], score, known, (who[kept], day[kept]))
     _outcomes(table, known, logs, windows, (day[kept], moved(day[kept], spans[0], -1)))
-    free = np.flatnonzero((who >= 0) & ~np.char.startswith(reasons, "set aside"))
+    free = np.flatnonzero(reasons == LINKED)
     free = free[windows.holding(who[free], day[free]) < 0]
     asked = _table(rows.iloc[free], score, known, (who[free], day[free]))
     asked["answered"] = told[free].astype(np.float64)
-    again = np.flatnonzero(told & (who >= 0))
-    again = np.setdiff1d(again, kept)
+    others = told & (who >= 0)
+    others[kept] = False
+    again = np.flatnonzero(others)
     pairs = _pairs(rows[score].to_numpy(), (who, day), windows, (kept, again), spans[2])
     return Linked(
         table=table,
@@ -132,7 +135,7 @@ def link(  # noqa: PLR0913 - the door names every choice
         scale=surveys.scales[score],
         window=spans[0],
         logs=tuple(logs),
-        reconciliation=_account(rows, told, reasons),
+        reconciliation=_account(rows, told, reasons, names),
     )
 
 
@@ -146,26 +149,28 @@ def _closing(logs: Mapping[str, EventLog], end: str | date | None) -> int:
     return int(days_of(np.datetime64(asked or last, "D")))
 
 
-def _reasons(known: Known, who: Ints, days: tuple[Ints, Ints, Ints], closing: int) -> Any:
-    """Why each row opens no window, "" where it may."""
+def _reasons(
+    known: Known, who: Ints, days: tuple[Ints, Ints, Ints], closing: int
+) -> tuple[Any, list[str]]:
+    """Why each row opens no window, as a place among reasons; LINKED where it may."""
     day, opens, closes = days
-    at = np.maximum(who, 0)
-    last = str(np.datetime64(closing, "D"))
-    return np.select(
-        [who < 0, day < known.since[at], opens >= known.until[at], closes - 1 > closing],
-        [
-            "set aside: unknown customer",
-            f"set aside: before {known.dated}",
-            "set aside: after leaving",
-            f"set aside: window not over by {last}",
-        ],
-        "",
-    ).astype("U60")
+    at, last = np.maximum(who, 0), str(np.datetime64(closing, "D"))
+    names = [
+        "linked answers",
+        "set aside: unknown customer",
+        f"set aside: before {known.dated}",
+        "set aside: after leaving",
+        f"set aside: window not over by {last}",
+        "set aside: answers given while a window was open",
+    ]
+    broken = [who < 0, day < known.since[at], opens >= known.until[at], closes - 1 > closing]
+    return np.select(broken, range(1, 5), LINKED).astype(np.int8), names
 
 
-def _said(told: Bools, reasons: Any) -> str:
-    names, counts = np.unique(reasons[told], return_counts=True)
-    return "; ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True))
+def _said(told: Bools, reasons: Any, names: list[str]) -> str:
+    counts = np.bincount(reasons[told], minlength=len(names))
+    pairs = zip(names, counts, strict=True)
+    return "; ".join(f"{name}: {count:,}" for name, count in pairs if count)
 
 
 def _table(rows: "pd.DataFrame", score: str, known: Known, at: tuple[Ints, Ints]) -> "pd.DataFrame":
@@ -233,14 +238,14 @@ def _pairs(
                          "score_again": scores[again[near][place]]})  # fmt: skip
 
 
-def _account(rows: "pd.DataFrame", told: Bools, reasons: Any) -> "pd.DataFrame":
+def _account(rows: "pd.DataFrame", told: Bools, reasons: Any, names: list[str]) -> "pd.DataFrame":
     """Every answer once: linked, or set aside and why."""
     import pandas as pd
 
-    answers = pd.DataFrame({"item": np.where(reasons == "", "linked answers", reasons),
-                            "customer": rows["customer_id"].to_numpy()})[told]  # fmt: skip
-    counts = answers.groupby("item")["customer"].agg(["size", "nunique"]).reset_index()
-    counts.columns = pd.Index(["item", "rows", "customers"])
-    whole = ["answers", int(told.sum()), answers["customer"].nunique()]
-    lines = [whole, *counts.sort_values("item", ascending=False).to_numpy().tolist()]
+    ids, why = rows["customer_id"].to_numpy()[told], reasons[told]
+    lines = [("answers", int(told.sum()), len(pd.unique(ids)))]
+    for place in [*range(1, len(names)), LINKED]:
+        own = why == place
+        if own.any() or place == LINKED:
+            lines.append((names[place], int(own.sum()), len(pd.unique(ids[own]))))
     return pd.DataFrame(lines, columns=["item", "rows", "customers"])

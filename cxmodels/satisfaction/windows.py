@@ -40,15 +40,26 @@ def days_of(moments: Any) -> Ints:
     return np.asarray(moments).astype("datetime64[D]").astype(np.int64)
 
 
+def distinct(values: Ints) -> Ints:
+    """Distinct values, sorted."""
+    found = np.sort(values)
+    return found[np.r_[True, found[1:] != found[:-1]]] if found.size else found
+
+
 def moved(days: Ints, span: Span, sign: int = 1) -> Ints:
     """Each day moved by a span, calendar months as such."""
-    distinct, place = np.unique(days, return_inverse=True)
-    dates = distinct.astype("datetime64[D]").tolist()
+    if not days.size:
+        return days
+    first = int(days.min())
+    there = np.flatnonzero(np.bincount(days - first))  # days are few, and lie close together
+    dates = (there + first).astype("datetime64[D]").tolist()
     if span.unit.months and span.count != int(span.count):
         raise OptionError(f"{span} is no whole number of months: give days, as in '45D'")
     turned = Span(sign * span.count, span.unit)
     found = np.array([turned.after(day) for day in dates], dtype="datetime64[D]")
-    return found.astype(np.int64)[place.ravel()]
+    by_day = np.zeros(int(there[-1]) + 1, dtype=np.int64)
+    by_day[there] = found.astype(np.int64)
+    return by_day[days - first]
 
 
 def disjoint(customer: Ints, opens: Ints, closes: Ints) -> Bools:
@@ -90,10 +101,10 @@ def tally(windows: Windows, log: EventLog, customer: Ints) -> Tally:
         amount = np.bincount(at, weights=log.amount[rows], minlength=size).astype(np.float64)
     if log.product is not None:
         many = int(log.product.max(initial=0)) + 1
-        pairs = np.unique(at * many + log.product[rows])
+        pairs = distinct(at * many + log.product[rows])
         products = np.bincount(pairs // many, minlength=size).astype(np.float64)
     many = int(log.event.max(initial=0)) + 1
-    orders = np.unique(at * many + log.event[rows]) // many
+    orders = distinct(at * many + log.event[rows]) // many
     events = np.bincount(orders, minlength=size).astype(np.float64)
     lines = np.bincount(at, minlength=size).astype(np.float64)
     return Tally(events, lines, amount, products)
