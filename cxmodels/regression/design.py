@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+FEWEST = 30  # rows of a quarter with a constant of its own
+
+
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """A formula with the columns it makes (names, constant first) and the quarters of `date`,
-    each with a constant of its own, the first the reference."""
+    """A formula with the columns it makes (names, constant first) and the quarters of `date` at
+    which a new constant begins, the first the reference; a quarter of few rows has none of its own.
+    """
 
     formula: Formula
     variables: tuple[Variable, ...]
@@ -26,7 +30,7 @@ class Controls:
 
     def matrix(self, table: "pd.DataFrame") -> Floats:
         """(n, k) for the rows of a table; DataError where it breaks what was recorded."""
-        own = quarters_of(table)
+        own = np.searchsorted(self.quarters, quarters_of(table), side="right") - 1
         parts = [np.ones(len(table))]
         if self.variables:
             columns = self.formula.columns(read(table, self.variables))
@@ -34,7 +38,7 @@ class Controls:
             if problems:
                 raise DataError("controls", problems)
             parts.append(columns.values)
-        seasons = [(own == quarter).astype(np.float64) for quarter in self.quarters[1:]]
+        seasons = [(own == place).astype(np.float64) for place in range(1, len(self.quarters))]
         return np.column_stack([*parts, *seasons])
 
 
@@ -49,10 +53,22 @@ def controls_of(text: object, table: "pd.DataFrame") -> Controls:
         listed = ", ".join(map(str, table.columns))
         raise OptionError(f"controls name {missing[0]!r}, which is no column. Columns: {listed}")
     variables = record(table, formula.variables, formula.categories)
-    quarters = tuple(np.unique(quarters_of(table)).tolist())
+    quarters = _starts(quarters_of(table))
     made = formula.columns(read(table.iloc[:1], variables)).names if variables else ()
     names = ("const", *made, *(f"quarter {_label(quarter)}" for quarter in quarters[1:]))
     return Controls(formula, variables, names, quarters)
+
+
+def _starts(quarters: Any) -> tuple[int, ...]:
+    """First quarters of groups with FEWEST rows or more; what is left over joins the last."""
+    distinct, counts = np.unique(quarters, return_counts=True)
+    starts, held = [int(distinct[0])], 0
+    for quarter, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+        if held >= FEWEST:
+            starts.append(quarter)
+            held = 0
+        held += count
+    return tuple(starts if held >= FEWEST or len(starts) == 1 else starts[:-1])
 
 
 def quarters_of(table: "pd.DataFrame") -> Any:

@@ -8,6 +8,7 @@ mean has to be right, since errors are clustered (covariance.py) and ask nothing
 import warnings
 from dataclasses import dataclass
 from enum import Enum
+from typing import NoReturn
 
 import numpy as np
 import scipy
@@ -109,7 +110,10 @@ def regress(
     deviance = kind.deviance(y, kind.mean(_held(x @ b + base, kind)), w)
     for _ in range(MOST_STEPS):
         gradient, information, _ = _sums(y, x, (base, w), kind, b, observed=False)
-        step = solve(information, gradient)
+        try:
+            step = solve(information, gradient)
+        except FitError:  # the columns are independent: a coefficient runs away
+            _separated(names, b)
         b, new = _shortened(y, x, (base, w), kind, (b, step, deviance))
         done = abs(deviance - new) <= CLOSE * (abs(new) + 1.0)
         deviance = new
@@ -210,7 +214,7 @@ def _shortened(
     return b, deviance
 
 
-def _separated(names: tuple[str, ...], b: Floats) -> None:
+def _separated(names: tuple[str, ...], b: Floats) -> NoReturn:
     worst = names[int(np.argmax(np.abs(b)))]
     raise FitError(
         f"no finite estimate: the outcome is always or never there for some value of {worst!r}; "

@@ -50,13 +50,15 @@ def test_without_any_effect_it_says_so():
 
 @pytest.mark.slow
 def test_placebos_keep_their_size():
-    """100 companies in which satisfaction leads: 5 per cent fire at most, and an error of 2.2."""
+    """60 companies in which satisfaction leads: of 360 placebos 5 per cent are significant (error
+    1.2), and of the companies 5 per cent fire (error 2.8)."""
     fired, p = [], []
-    for seed in range(100):
-        found = found_in(4_000, 500 + seed)
+    for seed in range(60):
+        found = found_in(8_000, 500 + seed)
         fired.append(not found.causal)
         p += found.table["p_value"].tolist()
-    assert np.mean(fired) <= 0.11
+    print(np.mean(fired), np.mean(np.array(p) < 0.05))
+    assert np.mean(fired) <= 0.13
     assert 0.02 <= np.mean(np.array(p) < 0.05) <= 0.08
 
 
