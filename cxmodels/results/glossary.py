@@ -249,6 +249,7 @@ _SATISFACTION = (
     Column("simulation_error", "of simex, by its draws alone", _POINTS),
     Column("effect_1", "effect with the score's own error added once", _POINTS),
     Column("effect_2", "effect with the score's own error added twice", _POINTS),
+    Column("alike_p_value", "probability of such differences over groups by chance", SHARE),
     Column("cells", "channels by quarters", COUNT),
     Column("left_out", "customers without a known cost or score before them", COUNT),
 )

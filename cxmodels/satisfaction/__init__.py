@@ -7,6 +7,7 @@ from cxmodels.satisfaction.extrapolated import extrapolated
 from cxmodels.satisfaction.levels import Levels, levels, promoters
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import Effects, effects
+from cxmodels.satisfaction.segments import effects_by
 
 __all__ = [
     "Checks",
@@ -18,6 +19,7 @@ __all__ = [
     "checks",
     "drivers",
     "effects",
+    "effects_by",
     "extrapolated",
     "levels",
     "link",

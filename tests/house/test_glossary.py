@@ -107,6 +107,7 @@ def satisfied():
         "index": cx.survey_index(survey, ["quality", "price"]).table,
         "link": linked.reconciliation,
         "effects": found.table,
+        "by segment": cx.satisfaction.effects_by(linked, "segment", controls="~ tenure"),
         "by level": levels.by_level,
         "curvature": levels.curvature,
         "gain and loss": levels.gain_loss,
