@@ -1,6 +1,7 @@
 """How records of tables show themselves in a notebook: numbers as their units want them."""
 
-from dataclasses import fields
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
 from html import escape
 from typing import Any
 
@@ -35,6 +36,33 @@ class ShownTables:
             page = written(table.head(MOST_ROWS)).to_html(index=False, border=0)
             parts.append(f"<p><b>{escape(caption)}</b>{cut}</p>{page}")
         return "".join(parts)
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a record shows first: a line, the columns that matter, remarks below them."""
+
+    head: str
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+class Faced(ABC):
+    """Gives a record that can say its face one in terminals and notebooks."""
+
+    @abstractmethod
+    def face(self) -> Face:
+        """What it shows."""
+
+    def __repr__(self) -> str:
+        face = self.face()
+        return "\n".join([face.head, face.table.round(3).to_string(index=False), *face.notes])
+
+    def _repr_html_(self) -> str:
+        face = self.face()
+        page = face.table.to_html(index=False, border=0, na_rep="", float_format="{:.3f}".format)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in face.notes)
+        return f"<p><b>{escape(face.head)}</b></p>{page}{notes}"
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:

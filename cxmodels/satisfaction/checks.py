@@ -20,6 +20,7 @@ from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import corrected_columns, noise, normal_interval
 from cxmodels.regression.sensitivity import e_value, e_value_of_interval
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
 from cxmodels.satisfaction.link import Linked
 from cxmodels.satisfaction.outcomes import Effects
@@ -31,7 +32,7 @@ SIZE = 0.05  # a placebo fires below this p-value, shared out over the outcomes 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Checks:
+class Checks(Faced):
     """Placebos and E-values of effects, one row an outcome.
 
     table: outcome, placebo (effect of the second score on what came before it), lower, upper,
@@ -44,9 +45,10 @@ class Checks:
     causal: bool
     verdict: str
 
-    def __repr__(self) -> str:
+    def face(self) -> Face:
+        """The verdict, and what each placebo says."""
         shown = self.table[["outcome", "placebo", "lower", "upper", "fires", "e_value"]]
-        return "\n".join([self.verdict, shown.round(3).to_string(index=False)])
+        return Face(self.verdict, shown)
 
 
 def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:

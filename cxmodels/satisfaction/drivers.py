@@ -20,6 +20,7 @@ from cxmodels.data.units import Span
 from cxmodels.errors import DataError, FitError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.windows import days_of, moved
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ FEWEST_PAIRS = 30
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Drivers:
+class Drivers(Faced):
     """One row an attribute: performance (mean answer) with its scale; point, what one point more on
     it goes with, in points of the score, and share, of what is explained: as answered (naive) and
     corrected for mood and error, each with lower and upper.
@@ -46,10 +47,16 @@ class Drivers:
     level: float
     notes: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        shown = self.table[["attribute", "performance", "point", "share"]]
-        head = f"Drivers of {self.score}; interval {self.level:.0%}"
-        return "\n".join([head, shown.round(3).to_string(index=False), *self.notes])
+    def face(self) -> Face:
+        """What a point is worth, and the share; as answered where nothing corrects them."""
+        bare = self.r2 is None
+        names = (
+            ["point_naive", "share_naive"]
+            if bare
+            else ["point", "point_lower", "point_upper", "share"]
+        )
+        shown = self.table[["attribute", "performance", *names]]
+        return Face(f"Drivers of {self.score}; interval {self.level:.0%}", shown, self.notes)
 
 
 @dataclass(frozen=True, eq=False)

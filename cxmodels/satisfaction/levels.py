@@ -18,6 +18,7 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import normal_interval
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
 from cxmodels.satisfaction.link import Linked
 
@@ -29,7 +30,7 @@ DETRACTORS, PASSIVES, PROMOTERS = "detractors", "passives", "promoters"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Levels:
+class Levels(Faced):
     """Effects beyond a straight line, each table with estimate, lower, upper and p_value a row.
 
     by_level: of each level against `reference`; curvature: of a squared point, and whether a
@@ -43,10 +44,11 @@ class Levels:
     level: float
     notes: tuple[str, ...]
 
-    def __repr__(self) -> str:
+    def face(self) -> Face:
+        """Whether a straight line will do."""
         head = f"Levels against {self.reference:g}; interval {self.level:.0%}"
         bent = self.curvature[["outcome", "estimate", "lower", "upper", "sentence"]]
-        return "\n".join([head, bent.round(4).to_string(index=False), *self.notes])
+        return Face(head, bent, self.notes)
 
 
 def levels(

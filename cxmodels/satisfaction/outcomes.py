@@ -21,6 +21,7 @@ from cxmodels.regression.measurement_error import (
     reliability,
 )
 from cxmodels.results.estimate import check_level
+from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
 from cxmodels.satisfaction.link import Linked
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effects:
+class Effects(Faced):
     """Effects of a point of the score, one row an outcome.
 
     table: outcome, unit, naive, controlled, corrected (logs or log odds a point), the errors of the
@@ -46,10 +47,11 @@ class Effects:
     controls: str
     notes: tuple[str, ...]
 
-    def __repr__(self) -> str:
+    def face(self) -> Face:
+        """Effects three ways, with the interval of the best."""
         shown = self.table[["outcome", "naive", "controlled", "corrected", "lower", "upper"]]
         head = f"Effects of one point of {self.score}; interval {self.level:.0%}"
-        return "\n".join([head, shown.round(3).to_string(index=False), *self.notes])
+        return Face(head, shown, self.notes)
 
 
 def effects(
