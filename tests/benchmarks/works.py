@@ -266,6 +266,79 @@ def cx_audit(material: Material) -> Work:
     return Work(do, lambda found: {"title": found.one_period.title})
 
 
+def _company(material: Material) -> cx.simulate.Company:
+    """A simulated company a fifth of the size of the customer base, two thirds of whom answer."""
+    truth = cx.simulate.Truth(response=0.68)
+    many = max(material.facts["customers"] // 5, 2_000)
+    return cx.simulate.company(many, seed=1, quarters=12, truth=truth)
+
+
+def _linked(made: cx.simulate.Company) -> cx.satisfaction.Linked:
+    names = {"customer": "customer_id", "time": "date", "start": made.start, "end": made.end}
+    survey = cx.survey_base(
+        made.surveys, customer="customer_id", time="date", scores={"recommend": (0, 10)}
+    )
+    orders = {"amount": "amount", "order": "order_id"}
+    logs = {
+        "orders": cx.event_log(made.transactions, **orders, **names),
+        "cases": cx.event_log(made.cases, amount="cost", **names),
+        "referrals": cx.event_log(made.referrals, **names),
+    }
+    people = made.customers.merge(made.subscriptions[["customer_id", "end"]])
+    people = people[["customer_id", "channel", "segment", "joined", "end"]]
+    return cx.satisfaction.link(
+        survey, score="recommend", logs=logs, customers=people, since="joined", until="end"
+    )
+
+
+HOW = "~ tenure + segment + channel"
+
+
+def cx_link(material: Material) -> Work:
+    made = _company(material)
+    return Work(lambda: _linked(made), lambda found: {"answers": len(found.table)})
+
+
+def cx_effects(material: Material) -> Work:
+    linked = _linked(_company(material))
+
+    def tell(found: cx.satisfaction.Effects) -> Facts:
+        own = found.table.set_index("outcome").loc["orders", "controlled"]
+        return {"answers": len(linked.table), "orders": round(float(own), 6)}
+
+    return Work(lambda: cx.satisfaction.effects(linked, controls=HOW), tell)
+
+
+def statsmodels_effects(material: Material) -> Work:
+    """The same models with controls in statsmodels; nothing naive, nothing corrected."""
+    import statsmodels.api as sm
+
+    from cxmodels.satisfaction.fitting import outcomes_of, prepared
+
+    given = prepared(_linked(_company(material)), HOW, None)
+    families = {
+        "YES_NO": sm.families.Binomial(),
+        "COUNT": sm.families.Poisson(),
+        "AMOUNT": sm.families.Gamma(sm.families.links.Log()),
+    }
+
+    def do() -> dict[str, float]:
+        found = {}
+        for outcome in outcomes_of(given.linked):
+            x = np.column_stack([given.score[outcome.rows], given.columns[outcome.rows]])
+            offset = None if outcome.exposure is None else np.log(outcome.exposure)
+            model = sm.GLM(outcome.y, x, family=families[outcome.kind.name], offset=offset)
+            groups = {"groups": given.cluster[outcome.rows]}
+            fit = model.fit(cov_type="cluster", cov_kwds=groups)
+            found[outcome.name] = float(fit.params[0])
+        return found
+
+    def tell(found: dict[str, float]) -> Facts:
+        return {"answers": len(given.linked.table), "orders": round(found["orders"], 6)}
+
+    return Work(do, tell)
+
+
 def lifetimes_log_to_base(material: Material) -> Work:
     import pandas as pd
     from lifetimes.utils import summary_data_from_transaction_data
