@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from cxmodels.data import cohort_sql, tables
@@ -146,6 +147,5 @@ def _cells(done: Aggregated, cohorts: CohortTable) -> pd.DataFrame:
 
 def _places(openings: "pd.Series[Any]", cohorts: CohortTable) -> Any:
     """The place of each period among those of the matrix."""
-    known = pd.to_datetime([period.opening for period in cohorts.periods]).to_numpy()
-    days = openings.astype("datetime64[s]").to_numpy()
-    return known.astype("datetime64[s]").searchsorted(days)
+    known = np.array([period.opening for period in cohorts.periods], dtype="datetime64[s]")
+    return known.searchsorted(openings.astype("datetime64[s]").to_numpy())

@@ -40,8 +40,8 @@ def tracking_table(done: Aggregated, start: date) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "period": np.arange(1, len(spans) + 1),
-            "period_start": pd.to_datetime([first for first, _, _ in spans]),
-            "period_end": pd.to_datetime([last for _, last, _ in spans]),
+            "period_start": np.array([first for first, _, _ in spans], dtype="datetime64[s]"),
+            "period_end": np.array([last for _, last, _ in spans], dtype="datetime64[s]"),
             "part": [part for _, _, part in spans],
             "repeat_purchases": repeats,
             "buyers_new": new,

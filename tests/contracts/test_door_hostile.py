@@ -1,11 +1,13 @@
 """Names that try to be SQL, and frames that hypothesis makes up."""
 
+from datetime import datetime
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import sqlglot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cxmodels.data.summary_query import DIALECTS, summary_sql
@@ -148,6 +150,7 @@ CELL = st.one_of(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.lists(st.tuples(CELL, CELL, CELL), max_size=6))
+@example(rows=[(0, datetime(1677, 1, 1), 0)])  # before what nanoseconds can say
 def test_any_frame_gives_a_base_or_a_clear_refusal(rows: list) -> None:
     log = pd.DataFrame(rows, columns=["who", "when", "paid"], dtype=object)
     try:
