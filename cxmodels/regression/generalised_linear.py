@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from cxmodels.errors import FitError
-from cxmodels.numerics.arrays import Bools, Floats
+from cxmodels.numerics.arrays import Floats
 
 MOST_STEPS = 60
 CLOSE = 1e-11  # relative gain of the deviance at which the search ends
@@ -220,12 +220,3 @@ def _separated(names: tuple[str, ...], b: Floats) -> NoReturn:
         f"no finite estimate: the outcome is always or never there for some value of {worst!r}; "
         "leave that column out, or join its rare values"
     )
-
-
-def complete(*columns: Floats) -> Bools:
-    """(n,) rows in which every column, (n,) or (n, k), is a finite number."""
-    kept: Bools = np.ones(columns[0].shape[0], np.bool_)
-    for column in columns:
-        finite = np.isfinite(column)
-        kept &= finite if finite.ndim == 1 else finite.all(axis=1)
-    return kept

@@ -37,8 +37,8 @@ class Checks(Faced):
 
     table: outcome, placebo (effect of the second score on what came before it), lower, upper,
     p_value, fires, e_value and e_value_interval (of the effect of a standard deviation), rows,
-    customers, sentence. causal: whether no placebo fires, so that the design says nothing against
-    an effect; verdict: one sentence that a report may print.
+    customers, sentence. causal: whether every outcome but leaving was tested and no placebo fires;
+    verdict: what a report may print, the outcomes that were not tested named.
     """
 
     table: "pd.DataFrame"
@@ -78,7 +78,7 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
     table = table.join(_e_values(told.loc[table["outcome"]]))
     said = [_sentence(row) for row in table.to_dict("records")]
     table["sentence"] = said
-    causal = not table["fires"].any()
+    causal = not table["fires"].any() and bool(table["placebo"].notna().all())
     return Checks(table, causal, _verdict(table, found))
 
 
@@ -157,12 +157,19 @@ def _verdict(table: "pd.DataFrame", found: Effects) -> str:
             f"Association only: the score of the next answer goes with {', '.join(fired)} before "
             f"it. What a point of {found.score} goes with is not what raising it would bring."
         )
-    told = [row for row in table.to_dict("records") if row["e_value_interval"] > 1.0]
+    tested = set(table.loc[table["placebo"].notna(), "outcome"])
+    left_out = [name for name in found.table["outcome"] if name not in tested]
+    untested = f" Not tested: {', '.join(left_out)}." if left_out else ""
+    told = [
+        row
+        for row in table.to_dict("records")
+        if row["e_value_interval"] > 1.0 and row["outcome"] in tested
+    ]
     if not told:
-        return "No placebo fires, and no effect can be told from none."
+        return f"No placebo fires, and no effect can be told from none.{untested}"
     weakest = min(told, key=lambda row: float(row["e_value_interval"]))
     return (
         f"No placebo fires. If nothing is left out of the controls ({found.controls}), the effects "
         f"are those of {found.score}; the weakest, on {weakest['outcome']}, would fall to a cause "
-        f"that goes with both by a ratio of {weakest['e_value_interval']:.2f}."
+        f"that goes with both by a ratio of {weakest['e_value_interval']:.2f}.{untested}"
     )
