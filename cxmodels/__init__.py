@@ -40,6 +40,7 @@ from cxmodels.subscriptions.sbg import SBG
 from cxmodels.subscriptions.tracking import retention_tracking
 from cxmodels.subscriptions.weibull_gamma import WeibullGamma
 from cxmodels.value.averaging import AveragedValue, average_value
+from cxmodels.value.change import ValueChange, value_change
 from cxmodels.value.contract_value import (
     SubscriptionValue,
     residual_lifetime,
@@ -84,6 +85,7 @@ __all__ = [
     "SubscriptionBase",
     "SubscriptionValue",
     "Value",
+    "ValueChange",
     "WeibullGamma",
     "__version__",
     "audit",
@@ -119,4 +121,5 @@ __all__ = [
     "survey_index",
     "survey_scores",
     "tracking",
+    "value_change",
 ]

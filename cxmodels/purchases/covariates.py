@@ -44,14 +44,9 @@ class ByCovariates:
         return self.family.space
 
     def rows(self, theta: Floats, kind: Ints) -> Floats:
-        k = self.family.space.size
-        theta, matrices = np.asarray(theta), self._placed()
-        own = np.broadcast_to(theta[..., None, :k], (*theta.shape[:-1], kind.size, k)).copy()
-        for moved, matrix in zip(self.moved, matrices, strict=True):
-            eta = np.clip(theta[..., k:] @ matrix.T, -FARTHEST, FARTHEST)[..., kind]
-            places = _places(self.family, moved)
-            own[..., places] = moved.own(own[..., places], eta)
-        return own
+        k, theta = self.family.space.size, np.asarray(theta)
+        own = np.broadcast_to(theta[..., None, :k], (*theta.shape[:-1], kind.size, k))
+        return moved_on(self, own, theta, kind)
 
     def acquired(self, theta: Floats, kind: Ints) -> Floats:
         return self.rows(theta, kind)
@@ -143,6 +138,16 @@ class ByCovariates:
         if not self.matrices:
             raise OptionError(asked_for_a_kind(self.design))
         return self.matrices
+
+
+def moved_on(link: ByCovariates, own: Floats, theta: Floats, kind: Ints) -> Floats:
+    """Parameters (..., g, k) of customers of these kinds (g,), moved by the eta of each kind."""
+    k, own = link.family.space.size, own.copy()
+    for moved, matrix in zip(link.moved, link._placed(), strict=True):
+        eta = np.clip(theta[..., k:] @ matrix.T, -FARTHEST, FARTHEST)[..., kind]
+        places = _places(link.family, moved)
+        own[..., places] = moved.own(own[..., places], eta)
+    return own
 
 
 def _places(family: PurchaseFamily, moved: Moved) -> list[int]:

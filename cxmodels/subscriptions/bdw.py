@@ -76,6 +76,12 @@ class BDW(SubscriptionFamily):
         """
         return log_ratio(theta[..., 0], theta[..., 1], theta[..., 2], (t0, t1), shift)
 
+    def log_ratio_moved(
+        self, theta: Floats, age: float, t: Number, moved: tuple[Number, Number]
+    ) -> Floats:
+        own = theta[..., 0], theta[..., 1], theta[..., 2]
+        return log_ratio_moved(*own, (age, t), moved)
+
     def rows(self, theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:
         return rows(theta, t0, t1, shift)
 
@@ -116,6 +122,22 @@ def log_ratio(
     before, after = (np.minimum(power, FARTHEST) for power in powers)
     found = log_beta_ratio(alpha, beta + before, after - before)
     return found if np.max(powers[1], initial=0.0) <= FARTHEST else found - far(alpha, c, ages)
+
+
+def log_ratio_moved(
+    alpha: Number,
+    beta: Number,
+    c: Number,
+    ages: tuple[float, Number],
+    moved: tuple[Number, Number],
+) -> Floats:
+    """log S(t1) / S(t0) where the shift changes at t0: survival to t0 has left chances to leave
+    that are Beta(alpha, beta + t0^c), and their mean moves on the log odds."""
+    alpha, beta = own_parameters(alpha, beta, moved[0])
+    with np.errstate(over="ignore"):
+        before, after = (np.minimum(np.asarray(t, np.float64) ** c, FARTHEST) for t in ages)
+    alpha, beta = own_parameters(alpha, beta + before, moved[1])
+    return log_beta_ratio(alpha, beta, after - before)
 
 
 def far(alpha: Number, c: Number, ages: tuple[Number, Number]) -> Floats:

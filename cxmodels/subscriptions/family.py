@@ -42,6 +42,13 @@ class SubscriptionFamily(ABC):
         """log P(active at t1 | active at t0), 0 <= t0 <= t1; theta (..., k), the rest broadcast."""
 
     @abstractmethod
+    def log_ratio_moved(
+        self, theta: Floats, age: float, t: Number, moved: tuple[Number, Number]
+    ) -> Floats:
+        """log P(active at t | active at age), age <= t; moved: the shift up to that age, and what
+        is added to it from then on."""
+
+    @abstractmethod
     def rows(self, theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:
         """The same at one theta (k,) for m rows, with derivatives."""
 

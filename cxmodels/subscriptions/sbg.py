@@ -55,6 +55,11 @@ class SBG(SubscriptionFamily):
         """
         return bdw.log_ratio(theta[..., 0], theta[..., 1], 1.0, (t0, t1), shift)
 
+    def log_ratio_moved(
+        self, theta: Floats, age: float, t: Number, moved: tuple[Number, Number]
+    ) -> Floats:
+        return bdw.log_ratio_moved(theta[..., 0], theta[..., 1], 1.0, (age, t), moved)
+
     def rows(self, theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:
         """The beta-discrete-Weibull at c = 1, whose c does not move."""
         found = bdw.rows(np.append(theta, 1.0), t0, t1, shift)

@@ -83,6 +83,16 @@ class WeibullGamma(SubscriptionFamily):
         far = np.logaddexp(0.0, v1) - np.logaddexp(0.0, v0)
         return np.asarray(-r * np.where(v1 < LARGE, near, far))
 
+    def log_ratio_moved(
+        self, theta: Floats, age: float, t: Number, moved: tuple[Number, Number]
+    ) -> Floats:
+        """-r log [1 + exp(s + d) (u1 - u0) / (1 + exp(s) u0)] with u = (t / alpha)^c."""
+        r, alpha, c = theta[..., 0], theta[..., 1], theta[..., 2]
+        with np.errstate(over="ignore"):
+            u0, u1 = (np.minimum((np.asarray(v) / alpha) ** c, np.exp(LARGE)) for v in (age, t))
+        faced = np.exp(np.minimum(moved[0] + moved[1], LARGE)) * (u1 - u0)
+        return np.asarray(-r * np.log1p(faced / (1.0 + np.exp(moved[0]) * u0)))
+
     def rows(self, theta: Floats, t0: Floats, t1: Floats, shift: Floats) -> RatioDerivatives:
         """With v = log u: d log(1 + u) / dv = u / (1 + u), and v is linear in log alpha, shift."""
         r = theta[0]

@@ -38,6 +38,8 @@ FACE = {
     "SubscriptionBase",
     "SubscriptionValue",
     "Value",
+    "ValueChange",
+    "value_change",
     "WeibullGamma",
     "__version__",
     "average_value",

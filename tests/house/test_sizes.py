@@ -12,7 +12,7 @@ DOORS = {
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "drivers", "event_log",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
-    "select", "subscription_value", "summary_sql", "survey_base",
+    "select", "subscription_value", "summary_sql", "survey_base", "value_change",
 }  # fmt: skip
 FORBIDDEN = {"utils", "util", "misc", "helpers", "helper", "common", "core"}
 
