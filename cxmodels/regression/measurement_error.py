@@ -61,12 +61,14 @@ def reliability(
 
 @dataclass(frozen=True)
 class Corrected:
-    """An effect with its error, and the same for a score read without error."""
+    """An effect with its error, and the same for a score read without error; influence: (g,) of
+    each customer on the latter, its factor of few clusters included."""
 
     naive: float
     naive_error: float
     value: float
     error: float
+    influence: Floats
 
 
 def corrected(effect: float, place: int, fit: Clustered, found: Reliability) -> Corrected:
@@ -77,8 +79,9 @@ def corrected(effect: float, place: int, fit: Clustered, found: Reliability) -> 
     own = fit.influence[:, place] / found.value
     own = own - effect / found.value**2 * found.influence
     factor = fit.clusters / (fit.clusters - 1.0)
-    error = float(np.sqrt(factor * (own @ own)))
-    return Corrected(effect, float(fit.errors[place]), effect / found.value, error)
+    own = np.sqrt(factor) * own
+    value, error = effect / found.value, float(np.sqrt(own @ own))
+    return Corrected(effect, float(fit.errors[place]), value, error, own)
 
 
 def normal_interval(value: float, error: float, level: float) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from cxmodels.satisfaction.levels import Levels, levels, promoters
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import Effects, effects
 from cxmodels.satisfaction.segments import effects_by
+from cxmodels.satisfaction.spend import spend_effect
+from cxmodels.satisfaction.within import effects_within
 
 __all__ = [
     "Checks",
@@ -20,8 +22,10 @@ __all__ = [
     "drivers",
     "effects",
     "effects_by",
+    "effects_within",
     "extrapolated",
     "levels",
     "link",
     "promoters",
+    "spend_effect",
 ]

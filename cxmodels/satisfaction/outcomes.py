@@ -5,16 +5,18 @@ by side: naive (the score alone), controlled (who the customers are, and the sea
 for the error of the score, as repeated answers show it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
+from cxmodels.data.units import TimeUnit
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
+from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import (
-    Corrected,
     Reliability,
     corrected,
     normal_interval,
@@ -23,10 +25,13 @@ from cxmodels.regression.measurement_error import (
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
-from cxmodels.satisfaction.link import Linked
+from cxmodels.satisfaction.link import YEAR, Linked
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MONEY = ("money_a_year", "money_a_year_lower", "money_a_year_upper")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +65,7 @@ def effects(
     controls: str,
     reliability: float | None = None,
     weights: str | None = None,
+    worth: Mapping[str, float] | None = None,
     level: float = 0.9,
 ) -> Effects:
     """The effects of a point of the score on all outcomes of linked answers.
@@ -67,8 +73,9 @@ def effects(
     controls: formula of columns of `linked.table`, as in "~ tenure + segment + channel"; the
     quarter in which the answer was given is always one. reliability: of the score given the
     controls, where no repeated answers show it (its own error is then not counted). weights:
-    "response" weighs answers by one over the probability of an answer, given the controls. level:
-    width of intervals.
+    "response" weighs answers by one over the probability of an answer, given the controls. worth:
+    money that one event brings, where the log does not say: {"leaving": -250.0, "referrals": 40.0},
+    negative where it costs. level: width of intervals.
     """
     check_level(level)
     if reliability is not None and not 0.0 < reliability <= 1.0:
@@ -76,9 +83,12 @@ def effects(
     import pandas as pd
 
     given, rows, refused = prepared(linked, controls, weights), [], []
-    for outcome in outcomes_of(given.linked):
+    outcomes = list(outcomes_of(given.linked))
+    each = _each(worth or {}, outcomes)
+    for outcome in outcomes:
         try:
-            rows.append(_row(given, outcome, reliability, level))
+            row = _row(given, outcome, reliability, level)
+            rows.append(row | _money(outcome, row, each.get(outcome.name), given.linked))
         except FitError as error:
             refused.append(f"{outcome.name}: no effect can be told, {error}.")
     if not rows:
@@ -95,9 +105,7 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
     fit, errors = given.fit(outcome, own, ("score",))
     effect, error = float(fit.coefficients[0]), float(errors.errors[0])
     held = reliability_of(given, outcome, known)
-    best = Corrected(effect, error, effect, error)
-    if held is not None:
-        best = corrected(effect, 0, errors, held)
+    best = corrected(effect, 0, errors, held or Reliability(1.0, 0.0, np.zeros(given.clusters), 0))
     lower, upper = normal_interval(best.value, best.error, level)
     return {
         "outcome": outcome.name,
@@ -114,7 +122,7 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
         "per_cent": 100.0 * np.expm1(best.value),
         "per_cent_lower": 100.0 * np.expm1(lower),
         "per_cent_upper": 100.0 * np.expm1(upper),
-        **_money(outcome.worth, (best.value, lower, upper)),
+        **dict.fromkeys(MONEY),
         "per_sd": best.value * float(given.score.std(ddof=1)),
         "reliability": None if held is None else held.value,
         "rows": outcome.rows.size,
@@ -122,13 +130,35 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
     }
 
 
-def _money(worth: float | None, ends: tuple[float, float, float]) -> dict[str, float | None]:
+def _each(worth: Mapping[str, float], outcomes: list[Outcome]) -> Mapping[str, float]:
+    """Money by outcome, whose names have to be ours."""
+    names = [item.name for item in outcomes if item.kind is Kind.YES_NO or item.times == YEAR]
+    wrong = [name for name in worth if name not in names]
+    if wrong:
+        raise OptionError(f"worth names {wrong[0]!r}; events with a worth: {', '.join(names)}")
+    if not np.isfinite(list(worth.values())).all():
+        raise OptionError("worth is money: finite numbers")
+    return worth
+
+
+def _money(
+    outcome: Outcome, row: dict[str, Any], each: float | None, linked: Linked
+) -> dict[str, float | None]:
     """What a point more is worth a customer and year, at what they bring or cost now."""
-    names = ("money_a_year", "money_a_year_lower", "money_a_year_upper")
-    return {
-        name: None if worth is None else worth * float(np.expm1(end))
-        for name, end in zip(names, ends, strict=True)
-    }
+    best = row["controlled"] if row["corrected"] is None else row["corrected"]
+    ends, worth = (best, row["lower"], row["upper"]), outcome.worth
+    if each is not None and outcome.kind is Kind.YES_NO:
+        a_year = each / linked.window.length(TimeUnit.YEAR)
+        odds = float(scipy.special.logit(outcome.y.mean()))
+        moved = [float(scipy.special.expit(odds + end) - outcome.y.mean()) for end in ends]
+        low, high = sorted(a_year * step for step in moved[1:])
+        return dict(zip(MONEY, (a_year * moved[0], low, high), strict=True))
+    if each is not None and outcome.exposure is not None:
+        worth = each * float(outcome.y.sum() / outcome.exposure.sum()) * YEAR
+    if worth is None:
+        return dict.fromkeys(MONEY)
+    low, high = sorted(worth * float(np.expm1(end)) for end in ends[1:])
+    return dict(zip(MONEY, (worth * float(np.expm1(best)), low, high), strict=True))
 
 
 def reliability_of(

@@ -12,6 +12,7 @@ from cxmodels.data.event_log import event_log
 from cxmodels.data.surveys import survey_base
 from cxmodels.satisfaction.link import Linked, link
 from cxmodels.satisfaction.outcomes import effects
+from cxmodels.satisfaction.within import effects_within
 
 LEVEL = 0.95
 TRUTHS = {
@@ -67,3 +68,28 @@ def study(
         return pd.DataFrame(map(replication, *asked))
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return pd.DataFrame(pool.map(replication, *asked, chunksize=4))
+
+
+def own_replication(seed: int, customers: int) -> dict[str, float]:
+    """Whether intervals within customers held the truth, with tenure left out of the controls."""
+    set_to = simulate.Truth(tenure_orders=0.3)
+    made = simulate.company(customers, seed=seed, truth=set_to)
+    truth = made.truth.set_index("effect")["truth"]
+    table = effects_within(linked_company(made), controls="~ segment", level=LEVEL)
+    table = table.set_index("outcome")
+    z, held = scipy.special.ndtri((1 + LEVEL) / 2), {}
+    for outcome, name in TRUTHS.items():
+        if outcome in table.index:
+            row = table.loc[outcome]
+            for kind, error in (("within", "within_error"), ("corrected", "std_error")):
+                held[f"{outcome}, {kind}"] = float(abs(row[kind] - truth[name]) <= z * row[error])
+    return held
+
+
+def within_study(runs: int, customers: int, processes: int = 1) -> pd.DataFrame:
+    """A row a simulated company."""
+    asked = (np.arange(runs) + 5_000, [customers] * runs)
+    if processes == 1:
+        return pd.DataFrame(map(own_replication, *asked))
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return pd.DataFrame(pool.map(own_replication, *asked, chunksize=4))
