@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,12 +20,20 @@ _NEAR = 0.75  # likeness above which a key of another section is worth naming
 _LONGEST_VALUE = 60  # characters of a refused value that are repeated
 
 
+def _section(kind: Any) -> type[BaseModel] | None:
+    """The section that an annotation stands for, optional or one of several; None for others."""
+    for inner in (kind, *get_args(kind)):
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner
+    return None
+
+
 def _keys(model: type[BaseModel], path: str = "") -> Iterator[str]:
     """Every key there is, with its section: "value.margin"."""
     for name, field in model.model_fields.items():
         yield path + name
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        kind = _section(field.annotation)
+        if kind is not None:
             yield from _keys(kind, f"{path}{name}.")
 
 
@@ -48,11 +56,16 @@ def _given(value: Any) -> str:
 
 def _meaning(location: tuple[int | str, ...]) -> str:
     """What the setting at `location` is for; "" where it needs no words."""
-    kind: Any = Config
+    kind: type[BaseModel] | None = Config
+    field = None
     for name in location:
-        field = kind.model_fields[str(name)]
-        kind = field.annotation
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        found = None if kind is None else kind.model_fields.get(str(name))
+        if found is None:  # a log's name, or a place in a list
+            continue
+        field, kind = found, _section(found.annotation)
+    if field is None:
+        return ""
+    if kind is not None:
         needed = [name for name, inner in kind.model_fields.items() if inner.is_required()]
         return f": it must say {', '.join(needed)}"
     return f": {field.description}" if field.description else ""

@@ -4,6 +4,7 @@ simulated company, of which the truth is known."""
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cxmodels.refresh.config import validated
 from cxmodels.refresh.settings import Config
@@ -58,8 +59,29 @@ def company_config(folder: Path, customers: int = 5_000) -> Config:
         "value": {"horizon": "24M", "discount_rate": 0.10, "margin": 0.30, "currency": "EUR"},
         "run": {"folder": folder.absolute()},
         "report": {"title": "Customer equity of a simulated company", "simulated": True},
+        "survey": _survey(tables),
     }
     return validated(settings, folder=Path(), source="the demonstration")
+
+
+def _survey(tables: Path) -> dict[str, Any]:
+    """What is asked of the simulated answers."""
+    return {
+        "path": tables / "surveys.parquet",
+        "score": "recommend",
+        "scale": [0.0, 10.0],
+        "attributes": ["quality", "service", "price", "delivery", "ease"],
+        "customers": tables / "people.parquet",
+        "since": "joined",
+        "until": "end",
+        "controls": "~ tenure + segment + channel",
+        "end": "2024-12-31",
+        "logs": {
+            "cases": {"path": tables / "cases.parquet", "amount": "cost"},
+            "referrals": {"path": tables / "referrals.parquet"},
+        },
+        "worth": {"leaving": -60.0, "referrals": 25.0},
+    }
 
 
 def _written(tables: Path, customers: int) -> None:
@@ -70,6 +92,9 @@ def _written(tables: Path, customers: int) -> None:
     with TemporaryDirectory(dir=tables.parent, prefix=".company-") as place:
         own = Path(place) / COMPANY
         own.mkdir()
-        for name, table in company(customers, seed=1).tables.items():
+        made = company(customers, seed=1)
+        people = made.customers.merge(made.subscriptions[["customer_id", "end"]])
+        people = people.drop(columns="acquisition_cost")
+        for name, table in (made.tables | {"people": people}).items():
             table.to_parquet(own / f"{name}.parquet", index=False)
         own.rename(tables)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cxmodels.refresh.run import MANIFEST, RECORD
+from cxmodels.refresh.satisfaction import FILES, FOLDER, SAID
 from cxmodels.refresh.settings import Config
 from cxmodels.refresh.store import Workspace, digest, rows_in
 from cxmodels.refresh.versions import versions
@@ -70,7 +71,8 @@ def _input(space: Workspace) -> dict[str, Any]:
     """The file that was read, and how many rows of it there were."""
     facts: dict[str, Any] = space.json("input.json")
     reconciliation = space.table("reconciliation.parquet")
-    return {**facts, "rows": plain(reconciliation["rows"].iloc[0])}
+    found = {**facts, "rows": plain(reconciliation["rows"].iloc[0])}
+    return found | ({"survey": space.json(FILES)} if space.holds(FILES) else {})
 
 
 def _window(space: Workspace) -> dict[str, Any]:
@@ -125,7 +127,12 @@ def _diagnostics(space: Workspace) -> dict[str, Any]:
 
 def _results(space: Workspace) -> dict[str, Any]:
     """The headline numbers."""
-    return {
+    effects = f"{FOLDER}/effects.parquet"
+    told = {} if not space.holds(SAID) else {
+        "satisfaction": space.json(SAID)
+        | {"effects": _records(space.table(effects)) if space.holds(effects) else []}
+    }  # fmt: skip
+    return told | {
         "customers": rows_in(space.path("customers.parquet")),
         "equity": _records(space.table("equity.parquet")),
         "concentration": _records(space.table("tables/concentration.parquet")),

@@ -1,13 +1,18 @@
 """The report of a run, drawn from its tables alone, so that it can be drawn again later."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cxmodels.data.units import Span
+from cxmodels.refresh.satisfaction import FOLDER, SAID
 from cxmodels.refresh.settings import scored_over
 from cxmodels.refresh.store import Workspace
+
+if TYPE_CHECKING:
+    from cxmodels.reports.document import Section
 
 PAGE, PAPER = "report.html", "report.pdf"
 _TABLES = {
@@ -79,9 +84,36 @@ def keep_pages(space: Workspace, settings: Mapping[str, Any]) -> list[str]:
             horizon=f"next {Span.parse(scored_over(money['horizon']))}",
         )
     )
+    if space.holds(SAID):
+        *told, assumptions = document.sections
+        more = _satisfaction(space, settings)
+        document = replace(document, sections=(*told, *more, assumptions))
     space.put_bytes(PAGE, html(document).encode("utf-8"))
     space.put_bytes(PAPER, pdf(document))
     return [PAGE, PAPER]
+
+
+def _satisfaction(space: Workspace, settings: Mapping[str, Any]) -> "tuple[Section, ...]":
+    """The survey's part of the report."""
+    from cxmodels.reports.satisfaction_report import SatisfactionTables, satisfaction_sections
+
+    said, money = space.json(SAID), settings["value"]
+    names = [item.name for item in fields(SatisfactionTables)]
+    held = {name: f"{FOLDER}/{name}.parquet" for name in names}
+    tables: dict[str, Any] = {
+        name: space.table(file) for name, file in held.items() if space.holds(file)
+    }
+    return satisfaction_sections(
+        SatisfactionTables(
+            **tables,
+            notes=tuple(said["notes"]),
+            score=said["score"],
+            verdict=said["verdict"],
+            currency=money["currency"],
+            level=money["level"],
+            simulated=settings["report"]["simulated"],
+        )
+    )
 
 
 def _bears_on_equity(note: str) -> bool:

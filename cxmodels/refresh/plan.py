@@ -9,8 +9,10 @@ from functools import partial
 
 from cxmodels.refresh import steps
 from cxmodels.refresh.run import Plan, Step
+from cxmodels.refresh.satisfaction import satisfaction_step
 from cxmodels.refresh.settings import Config
 from cxmodels.refresh.store import digest, to_json
+from cxmodels.refresh.survey_settings import Survey
 from cxmodels.refresh.versions import package_version, source_digest
 
 _SHOWN = 8  # digits of the fingerprint in a run's usual name
@@ -21,10 +23,15 @@ def fingerprint_of(config: Config) -> str:
     known = {
         "settings": config.identity(),
         "input": digest(config.source.file),
+        **({} if config.survey is None else {"survey": _digests(config.survey)}),
         "version": package_version(),
         "source": source_digest(),
     }
     return hashlib.sha256(to_json(known).encode()).hexdigest()
+
+
+def _digests(survey: Survey) -> dict[str, str]:
+    return {name: digest(path) for name, path in survey.files.items()}
 
 
 def name_of(config: Config, fingerprint: str) -> str:
@@ -48,9 +55,12 @@ def steps_of(config: Config, fingerprint: str) -> tuple[Step, ...]:
             Step("fit", "fitting the whole window", partial(steps.fit_all, config)),
             Step("compare", "comparing with what was seen", partial(steps.compare, config)),
         )
+    link = Step("survey", "linking answers with what followed", partial(satisfaction_step, config))
+    asked = () if config.survey is None else (link,)
     return (
         Step("read", "reading the log", partial(steps.read, config)),
         Step("check", "checking and aggregating the log", partial(steps.check, config)),
+        *asked,
         *middle,
         Step("score", "scoring each customer", partial(steps.score, config)),
         Step("value", "valuing each customer", partial(steps.value, config)),

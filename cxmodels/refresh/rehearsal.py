@@ -7,6 +7,7 @@ from cxmodels.data.summaries import CustomerBase
 from cxmodels.purchases.families import FAMILIES
 from cxmodels.refresh.bases import Window, base_of
 from cxmodels.refresh.plan import plan_of
+from cxmodels.refresh.satisfaction import linked_of
 from cxmodels.refresh.settings import Config
 from cxmodels.spend.families import fit_amounts
 
@@ -36,6 +37,9 @@ def rehearsed(config: Config) -> Rehearsal:
         facts["model there"] = _tried(config, early)
         facts["hold-out"] = f"{held} until {base.end}"
         notes += [f"calibration: {note}" for note in early.notes if note not in notes]
+    if config.survey is not None:
+        _, linked = linked_of(config, config.survey)
+        facts["survey"] = f"{len(linked.table):,} answers linked, window {linked.window}"
     state = "finished before" if plan.final.exists() else "new"
     facts["steps"] = ", ".join(step.name for step in plan.steps)
     facts["run"] = f"{plan.final} ({state})"

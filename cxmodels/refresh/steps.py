@@ -20,6 +20,7 @@ from cxmodels.refresh.bases import Window, base_of, keep_base, kept_base, part_o
 from cxmodels.refresh.manifest import manifest_of
 from cxmodels.refresh.pages import keep_pages
 from cxmodels.refresh.run import MANIFEST
+from cxmodels.refresh.satisfaction import keep_change, keep_files
 from cxmodels.refresh.settings import Config, scored_over
 from cxmodels.refresh.store import Workspace, digest
 from cxmodels.results.draws import TRUSTED
@@ -43,6 +44,8 @@ def read(config: Config, space: Workspace) -> str:
     file = config.source.file
     facts = {"file": file.name, "sha256": digest(file), "bytes": file.stat().st_size}
     space.put_json(INPUT, facts)
+    if config.survey is not None:
+        keep_files(config.survey, space)
     return f"{file.name}, {facts['bytes']:,} bytes, SHA-256 {str(facts['sha256'])[:12]}..."
 
 
@@ -210,6 +213,7 @@ def value(config: Config, space: Workspace) -> str:
         discount_rate=told.discount_rate, margin=told.margin, payment=told.payment,
     )  # fmt: skip
     space.put_table("tables/iso_value.parquet", curves)
+    keep_change(config, space, (fit, spend), base)
     total = found.equity.iloc[0]
     return (
         f"{told.currency} {total['estimate']:,.0f} of customer equity, "

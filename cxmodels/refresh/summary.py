@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cxmodels.data.units import Span
+from cxmodels.refresh.kinds import INFINITE
 from cxmodels.refresh.run import MANIFEST
-from cxmodels.refresh.settings import INFINITE
 from cxmodels.reports.numbers import Kind, interval, written
 from cxmodels.results.draws import TRUSTED
 
@@ -50,6 +50,8 @@ def _lines(manifest: Facts) -> Iterator[tuple[str, str]]:
     yield "equity", _equity(manifest)
     yield "concentration", _concentration(manifest)
     yield "new customer", _new_customer(manifest)
+    if "satisfaction" in manifest["results"]:
+        yield "satisfaction", manifest["results"]["satisfaction"]["verdict"]
     yield "set aside", _set_aside(manifest)
     notes = len(manifest["diagnostics"]["notes"])
     if notes:

@@ -22,20 +22,22 @@ class SatisfactionTables:
 
     effects, notes: of `effects`; checks, verdict: of `checks`; by_level, curvature: of `levels`;
     promoters, drivers, scores: of the functions of these names; answers: the reconciliation of
-    `link`; score: the question; truth: set effects by outcome, of simulated data.
+    `link`; value: of `cx.value_change`; score: the question; truth: set effects by outcome, of
+    simulated data.
     """
 
-    effects: pd.DataFrame
     notes: tuple[str, ...]
     score: str
     verdict: str
-    checks: pd.DataFrame
+    effects: pd.DataFrame | None = None
+    checks: pd.DataFrame | None = None
     answers: pd.DataFrame | None = None
     scores: pd.DataFrame | None = None
     by_level: pd.DataFrame | None = None
     curvature: pd.DataFrame | None = None
     promoters: pd.DataFrame | None = None
     drivers: pd.DataFrame | None = None
+    value: pd.DataFrame | None = None
     truth: Mapping[str, float] | None = None
     title: str = "What satisfaction goes with"
     subtitle: str = ""
@@ -46,7 +48,7 @@ class SatisfactionTables:
     @property
     def labels(self) -> Labels:
         """What stands under every picture."""
-        most = int(self.effects["customers"].max())
+        most = 0 if self.effects is None else int(self.effects["customers"].max())
         return Labels(
             level=self.level, customers=most, currency=self.currency, simulated=self.simulated
         )
@@ -59,21 +61,28 @@ class SatisfactionTables:
 
 def satisfaction_report(tables: SatisfactionTables) -> Document:
     """The report: the verdict first, then answers, effects, levels, attributes, placebos."""
-    if not len(tables.effects):
+    if tables.effects is None or not len(tables.effects):
         raise OptionError("a satisfaction report needs at least one effect")
-    sections = [_verdict(tables), _answered(tables), _effects(tables), _levels(tables),
-                _attributes(tables), _placebos(tables)]  # fmt: skip
     return Document(
         title=tables.title,
         subtitle=tables.subtitle,
-        sections=tuple(section for section in sections if section.blocks),
+        sections=satisfaction_sections(tables),
         headline=Facts(tuple(_headline(tables))),
         simulated=tables.simulated,
     )
 
 
+def satisfaction_sections(tables: SatisfactionTables) -> tuple[Section, ...]:
+    """The same as sections of another report; those without tables are left out."""
+    sections = [_verdict(tables), _answered(tables), _effects(tables), _levels(tables),
+                _attributes(tables), _worth(tables), _placebos(tables)]  # fmt: skip
+    return tuple(section for section in sections if section.blocks)
+
+
 def _headline(tables: SatisfactionTables) -> list[Fact]:
     """The three outcomes that a point moves most, in per cent, by what is surest."""
+    if tables.effects is None:
+        return []
     surest = tables.effects.assign(z=(tables.effects["p_value"].astype(float)))
     facts = []
     for row in surest.sort_values("z").head(3).to_dict("records"):
@@ -87,7 +96,8 @@ def _headline(tables: SatisfactionTables) -> list[Fact]:
 
 def _verdict(tables: SatisfactionTables) -> Section:
     remarks = [Text(note) for note in tables.notes]
-    return Section("Verdict", (Text(tables.verdict, Tone.NOTE), *remarks))
+    heading = f"Does satisfaction ({tables.score}) pay? Verdict"
+    return Section(heading, (Text(tables.verdict, Tone.NOTE), *remarks))
 
 
 def _answered(tables: SatisfactionTables) -> Section:
@@ -107,6 +117,8 @@ def _answered(tables: SatisfactionTables) -> Section:
 def _effects(tables: SatisfactionTables) -> Section:
     from cxmodels.reports import plots
 
+    if tables.effects is None:
+        return Section("Effects", ())
     shares = tables.effects.assign(
         **{name: tables.effects[name].astype(float) / 100
            for name in ("per_cent", "per_cent_lower", "per_cent_upper")}
@@ -198,7 +210,26 @@ def _attributes(tables: SatisfactionTables) -> Section:
     )  # fmt: skip
 
 
+def _worth(tables: SatisfactionTables) -> Section:
+    """What the customers are worth more if the score changes from now on."""
+    if tables.value is None:
+        return Section("Worth", ())
+    names = ["item", "before", "after", "change", "per_cent"]
+    shown = tables.value.assign(per_cent=tables.value["per_cent"].astype(float) / 100)
+    kinds = {**dict.fromkeys(("before", "after", "change"), Kind.AMOUNT), "per_cent": Kind.SHARE}
+    style = Style(
+        tables.currency, tables.level, kinds=kinds,
+        labels={"item": "Value of", "before": "As it is", "after": "With the change",
+                "change": "Worth more", "per_cent": "Share"},
+    )  # fmt: skip
+    note = str(tables.value["estimand"].iloc[0]) + "."
+    made = table(shown, names, title="A change from now on", style=style, note=note)
+    return Section("What a change of the score is worth in customer value", (made,))
+
+
 def _placebos(tables: SatisfactionTables) -> Section:
+    if tables.checks is None:
+        return Section("Placebos", ())
     names = ["outcome", "placebo", "p_value", "e_value", "e_value_interval", "sentence"]
     kinds = dict.fromkeys(("placebo", "e_value", "e_value_interval"), Kind.NUMBER)
     note = (

@@ -42,10 +42,13 @@ class Known:
     ends: bool
 
     def numbers(self, ids: Any) -> Ints:
-        """(n,) the place of each id, -1 for a stranger."""
+        """(n,) the place of each id, -1 for a stranger; "12" of a CSV file is 12 elsewhere."""
         import pandas as pd
 
-        return np.asarray(pd.Index(self.ids).get_indexer(pd.Index(np.asarray(ids))))
+        ours, given = pd.Index(self.ids), pd.Index(np.asarray(ids))
+        if pd.api.types.is_integer_dtype(ours) != pd.api.types.is_integer_dtype(given):
+            ours, given = ours.astype(str), given.astype(str)
+        return np.asarray(ours.get_indexer(given))
 
 
 def known_customers(

@@ -17,7 +17,7 @@ def test_tables_and_run(tmp_path: Path) -> None:
     names = {path.stem for path in tables.iterdir()}
     assert names == {
         "customers", "transactions", "subscriptions", "surveys", "cases", "campaigns", "referrals",
-        "satisfaction", "truth",
+        "satisfaction", "truth", "people",
     }  # fmt: skip
     assert all(pd.read_parquet(path)["simulated"].all() for path in tables.iterdir())
     kept = {path.name: path.stat().st_mtime_ns for path in tables.iterdir()}

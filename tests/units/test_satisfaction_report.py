@@ -52,7 +52,7 @@ def texts(document):
 
 def test_all_of_it(given):
     document = satisfaction_report(SatisfactionTables(**given))
-    assert document.sections[0].heading == "Verdict"
+    assert document.sections[0].heading == "Does satisfaction (recommend) pay? Verdict"
     assert document.sections[0].blocks[0].text == given["verdict"]
     assert len(document.sections) == 6
     assert len(document.headline.facts) == 3
@@ -71,7 +71,7 @@ def test_what_is_not_there_is_left_out(given):
     least = {name: given[name] for name in ("effects", "notes", "score", "verdict", "checks")}
     document = satisfaction_report(SatisfactionTables(**least))
     assert [section.heading for section in document.sections] == [
-        "Verdict", "What a point of recommend goes with",
+        "Does satisfaction (recommend) pay? Verdict", "What a point of recommend goes with",
         "What speaks against reading these as effects",
     ]  # fmt: skip
     assert not document.simulated
