@@ -215,14 +215,16 @@ def _worth(tables: SatisfactionTables) -> Section:
     if tables.value is None:
         return Section("Worth", ())
     names = ["item", "before", "after", "change", "per_cent"]
-    shown = tables.value.assign(per_cent=tables.value["per_cent"].astype(float) / 100)
+    ends = {"change_lower": tables.value["lower"], "change_upper": tables.value["upper"]}
+    shown = tables.value.assign(per_cent=tables.value["per_cent"].astype(float) / 100, **ends)
     kinds = {**dict.fromkeys(("before", "after", "change"), Kind.AMOUNT), "per_cent": Kind.SHARE}
     style = Style(
         tables.currency, tables.level, kinds=kinds,
         labels={"item": "Value of", "before": "As it is", "after": "With the change",
                 "change": "Worth more", "per_cent": "Share"},
     )  # fmt: skip
-    note = str(tables.value["estimand"].iloc[0]) + "."
+    told = str(tables.value["estimand"].iloc[0])
+    note = f"{told[:1].upper()}{told[1:]}."
     made = table(shown, names, title="A change from now on", style=style, note=note)
     return Section("What a change of the score is worth in customer value", (made,))
 

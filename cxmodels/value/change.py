@@ -102,7 +102,7 @@ def value_change(  # noqa: PLR0913 - every term of a valuation by name
         own = replace(found, level=inside, seed=seed)
         rows = _of_purchases((fit, spend_fit), (before, after), own, 1.0 / reliability, draws)
         unit = own.currency
-    table = _table(rows, inside).assign(unit=unit, estimand=_estimand(horizon))
+    table = _table(rows, inside).assign(unit=unit, estimand=_estimand(horizon, reliability))
     return ValueChange(table, inside, tuple(_notes(fit, reliability)))
 
 
@@ -269,11 +269,12 @@ def _table(rows: list[tuple[str, Floats, Floats, int]], level: float) -> pd.Data
     return pd.DataFrame(made)
 
 
-def _estimand(horizon: Any) -> str:
+def _estimand(horizon: Any, reliability: float) -> str:
+    cut = "" if reliability == 1.0 else f"; effects divided by a reliability of {reliability:.2f}"
     span = "all future" if horizon is None else f"the next {Span.parse(horizon)}"
     return (
-        f"expected discounted margin over {span} with the covariates of `after` from now on, less "
-        "that with those of `before`; causal only if the covariates are causes"
+        f"expected discounted margin over {span} if covariates change from now on, less that if "
+        f"they stay; causal only if the covariates are causes{cut}"
     )
 
 
