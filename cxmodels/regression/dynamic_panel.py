@@ -16,7 +16,7 @@ import scipy
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.gmm import Moments, Stage, one_step, two_step
-from cxmodels.regression.instruments import Design, Lags, design_of
+from cxmodels.regression.instruments import Choices, Design, Lags, design_of
 from cxmodels.regression.panel_grid import panel_of
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
@@ -107,18 +107,13 @@ def dynamic_panel(  # noqa: PLR0913 - every choice of the estimator by name
     columns = dict.fromkeys([outcome, *(_parsed(name)[0] for name in names), *asked])
     panel = panel_of(table, unit, period, columns)
     terms = [(outcome, lag) for lag in range(1, lags + 1)] + [_parsed(name) for name in names]
-    design = design_of(panel, outcome, terms, asked, system=kind == "system", collapse=collapse,
-                       time_effects=time_effects)  # fmt: skip
+    how = Choices(kind == "system", collapse, time_effects)
+    design = design_of(panel, outcome, terms, asked, how)
     moments = Moments.of(design)
     first = one_step(moments)
     second = two_step(moments, first)
     stage = first if steps == 1 else second
-    covariance = stage.robust if steps == 1 or corrected else stage.plain
-    if not (np.diag(covariance) > 0.0).all():
-        raise FitError(
-            f"{moments.instruments} instruments and {moments.units} units: the weights of two "
-            "steps cannot be told from so few; collapse the instruments, or take steps=1"
-        )
+    covariance = _certain(moments, stage.robust if steps == 1 or corrected else stage.plain)
     shown = len(terms)
     tests = _tests(design, moments, (first, second), stage, covariance)
     notes = [MANY.format(moments.instruments, moments.units)] * (
@@ -137,6 +132,16 @@ def dynamic_panel(  # noqa: PLR0913 - every choice of the estimator by name
         level=inside,
         convention=_convention(steps, corrected),
         notes=(*design.notes, *notes),
+    )
+
+
+def _certain(moments: Moments, covariance: Floats) -> Floats:
+    """The covariance, if it is one."""
+    if (np.diag(covariance) > 0.0).all():
+        return covariance
+    raise FitError(
+        f"{moments.instruments} instruments and {moments.units} units: the weights of two steps "
+        "cannot be told from so few; collapse the instruments, or take steps=1"
     )
 
 

@@ -29,6 +29,15 @@ class Lags:
         return cls(first, last)
 
 
+@dataclass(frozen=True)
+class Choices:
+    """With equations in levels too; one instrument a lag; a constant a period."""
+
+    system: bool
+    collapse: bool
+    time_effects: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
     """Rows of both equations, differences first: y (n,), X (n, k), Z (n, L) with the group of each
@@ -63,10 +72,7 @@ def design_of(
     outcome: str,
     terms: list[tuple[str, int]],
     asked: Mapping[str, Lags],
-    *,
-    system: bool,
-    collapse: bool,
-    time_effects: bool,
+    how: Choices,
 ) -> Design:
     """The equations of a panel; terms: columns and lags on the right, the outcome's own first."""
     y = panel.columns[outcome]
@@ -76,55 +82,61 @@ def design_of(
     paired = known & (last >= 0) & known[np.maximum(last, 0)]
     if not paired.any():
         raise FitError("no unit has two periods in a row with all columns known")
-    d, lv = np.flatnonzero(paired), np.flatnonzero(known) if system else np.empty(0, np.int64)
+    d, lv = np.flatnonzero(paired), np.flatnonzero(known) if how.system else np.empty(0, np.int64)
     equation = np.r_[np.zeros(d.size, np.bool_), np.ones(lv.size, np.bool_)]
     rows = np.r_[d, lv]
-    season, labels = _season(panel.period, rows, last, equation, time_effects, system)
+    season, labels = _season(panel.period, rows, last, equation, how)
     X = np.column_stack([np.vstack([x[d] - x[last[d]], x[lv]]), season])
     exogenous = [place for place, (name, _) in enumerate(terms) if name not in asked]
-    blocks, groups = [X[:, exogenous]], [EXOGENOUS] * len(exogenous)
-    own = season * equation[:, None] if system else season
-    blocks.append(own)
-    groups += [TIME] * season.shape[1]
-    for name, lags in asked.items():
-        made = _of_levels(panel, d, rows.size, name, lags, collapse)
-        blocks.append(made)
-        groups += [f"levels of {name} for differences"] * made.shape[1]
-        if system:
-            made = _of_differences(panel, lv, rows.size, name, lags, collapse)
-            blocks.append(made)
-            groups += [f"differences of {name} for levels"] * made.shape[1]
-    Z = np.column_stack(blocks)
-    empty = ~(Z != 0.0).any(axis=0)
-    base = np.column_stack([rows, np.r_[last[d], np.full(lv.size, -1)]])
-    names = tuple(f"L{lag}.{name}" if lag else name for name, lag in terms)
+    Z, groups = _instruments(panel, (d, lv), asked, how)
+    Z = np.column_stack([X[:, exogenous], season * equation[:, None] if how.system else season, Z])
+    groups = [*[EXOGENOUS] * len(exogenous), *[TIME] * season.shape[1], *groups]
+    there = (Z != 0.0).any(axis=0)
     lost = int((~known).sum())
     notes = (f"{lost:,} of {known.size:,} rows lack a column, or a lag of one.",) if lost else ()
     return Design(
         y=np.r_[y[d] - y[last[d]], y[lv]],
         X=X,
-        Z=Z[:, ~empty],
-        groups=tuple(g for g, none in zip(groups, empty, strict=True) if not none),
+        Z=Z[:, there],
+        groups=tuple(group for group, kept in zip(groups, there, strict=True) if kept),
         equation=equation,
         unit=panel.unit[rows],
         period=panel.period[rows],
-        base=base,
-        names=(*names, *labels),
+        base=np.column_stack([rows, np.r_[last[d], np.full(lv.size, -1)]]),
+        names=(*(f"L{lag}.{name}" if lag else name for name, lag in terms), *labels),
         notes=notes,
     )
 
 
+def _instruments(
+    panel: Panel, rows: tuple[Ints, Ints], asked: Mapping[str, Lags], how: Choices
+) -> tuple[Floats, list[str]]:
+    """Of each column that is asked for: levels for differences, differences for levels."""
+    (d, lv), blocks, groups = rows, [], list[str]()
+    n = d.size + lv.size
+    for name, lags in asked.items():
+        made = _of_levels(panel, d, n, (name, lags), how.collapse)
+        blocks.append(made)
+        groups += [f"levels of {name} for differences"] * made.shape[1]
+        if how.system:
+            made = _of_differences(panel, lv, n, (name, lags), how.collapse)
+            blocks.append(made)
+            groups += [f"differences of {name} for levels"] * made.shape[1]
+    return np.column_stack(blocks), groups
+
+
 def _season(
-    period: Ints, rows: Ints, last: Ints, equation: Bools, asked: bool, system: bool
+    period: Ints, rows: Ints, last: Ints, equation: Bools, how: Choices
 ) -> tuple[Floats, list[str]]:
     """Constants: of each differenced period, or of levels with their differences, or one."""
-    if not asked:
-        return (equation[:, None].astype(np.float64), ["const"]) if system else (
-            np.empty((rows.size, 0)), [])  # fmt: skip
+    if not how.time_effects:
+        if how.system:
+            return equation[:, None].astype(np.float64), ["const"]
+        return np.empty((rows.size, 0)), []
     own = period[rows]
     distinct = np.unique(own)
     now = (own[:, None] == distinct).astype(np.float64)
-    if system:
+    if how.system:
         past = np.where(equation, -(1 << 40), period[np.maximum(last[rows], 0)])
         now[:, 0] = equation  # the constant
         rest = (past[:, None] == distinct).astype(np.float64)
@@ -143,9 +155,9 @@ def _spread(values: Floats, period: Ints, collapse: bool) -> Floats:
     return out
 
 
-def _of_levels(panel: Panel, d: Ints, n: int, name: str, lags: Lags, collapse: bool) -> Floats:
+def _of_levels(panel: Panel, d: Ints, n: int, of: tuple[str, Lags], collapse: bool) -> Floats:
     """Levels `lags` periods before, for differences (the first rows)."""
-    reach = int(np.ptp(panel.period))
+    (name, lags), reach = of, int(np.ptp(panel.period))
     last = reach if lags.last is None else min(lags.last, reach)
     made = [
         _spread(panel.lagged(name, lag)[d], panel.period[d], collapse)
@@ -157,10 +169,9 @@ def _of_levels(panel: Panel, d: Ints, n: int, name: str, lags: Lags, collapse: b
     return np.vstack([found, np.zeros((n - d.size, found.shape[1]))])
 
 
-def _of_differences(
-    panel: Panel, lv: Ints, n: int, name: str, lags: Lags, collapse: bool
-) -> Floats:
+def _of_differences(panel: Panel, lv: Ints, n: int, of: tuple[str, Lags], collapse: bool) -> Floats:
     """The change that ends one period after the first lag, for levels (the last rows)."""
+    name, lags = of
     change = panel.change(panel.columns[name])
     row = panel.before(lags.first - 1) if lags.first > 1 else np.arange(change.size)
     then = np.where(row >= 0, change[np.maximum(row, 0)], np.nan)[lv]
