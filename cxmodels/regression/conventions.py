@@ -9,8 +9,9 @@
 | Driscoll-Kraay | none (ivreg2) | T / (T - 1) (n - 1) / (n - K') | none | none | as fixest |
 | Newey-West | n / (n - K) (newey) | T / (T - 1) (n - 1) / (n - K') | none | none | as stata |
 
-K counts coefficients and absorbed constants; K' leaves out constants of effects that lie within the
-clusters (xtreg and reghdfe in Stata, fixest since 0.13).
+K counts coefficients and absorbed constants, by rank (fixest: levels of all effects, less one for
+each effect but the first); K' leaves out levels of effects that lie within the clusters (xtreg and
+reghdfe in Stata keep one constant if nothing else is left; fixest one for each such effect).
 """
 
 from dataclasses import dataclass
@@ -48,16 +49,26 @@ class Errors(Enum):
 @dataclass(frozen=True, eq=False)
 class Linear:
     """A least squares fit: X (n, k) less effects, residuals, coefficients; unit and period (n,);
-    absorbed: constants taken by effects, and of them those nested in units and in periods."""
+    absorbed: constants that effects take, by rank; levels: of each effect, with whether they lie
+    within units and within periods."""
 
     X: Floats
     e: Floats
     coefficients: Floats
     unit: Ints
     period: Ints
-    absorbed: int
-    in_units: int
-    in_periods: int
+    absorbed: int = 0
+    levels: tuple[tuple[int, bool, bool], ...] = ()
+
+    def taken(self, convention: str, *, units: bool = False, periods: bool = False) -> int:
+        """Constants that count, where effects within units (periods) do not."""
+        nested = [n for n, of, at in self.levels if (units and of) or (periods and at)]
+        if convention == "fixest":
+            every = sum(n for n, *_ in self.levels) - max(len(self.levels) - 1, 0)
+            return every - sum(nested) + len(nested)
+        if convention == "sandwich" or not nested:
+            return self.absorbed
+        return max(self.absorbed - sum(nested), 0) or 1
 
     @property
     def bread(self) -> Floats:
@@ -84,7 +95,7 @@ def covariance(
     if convention not in CONVENTIONS:
         raise OptionError(f"convention {convention!r} is not one of {', '.join(CONVENTIONS)}")
     n, k = fit.X.shape
-    every = k + fit.absorbed
+    every = k + fit.taken(convention)
     if n <= every:
         raise FitError(f"{n} rows cannot tell {every} coefficients and constants apart")
     if errors is Errors.IID:
@@ -110,36 +121,31 @@ def _sums(scores: Floats, group: Ints) -> Floats:
     return np.stack([np.bincount(dense, weights=column) for column in scores.T], axis=1)
 
 
-def _factor(fit: Linear, groups: int, nested: int, convention: str) -> float:
+def _factor(fit: Linear, groups: int, taken: int, convention: str) -> float:
     n, k = fit.X.shape
     if convention == "plm":
         return 1.0
-    counted = 0 if convention == "sandwich" else nested
-    # the constant of the fit is never nested: one is counted where effects took it
-    extra = fit.absorbed - counted + (1 if counted and counted == fit.absorbed else 0)
-    return float(groups / (groups - 1.0) * (n - 1.0) / (n - k - extra))
+    return float(groups / (groups - 1.0) * (n - 1.0) / (n - k - taken))
 
 
 def _clustered(fit: Linear, scores: Floats, errors: Errors, convention: str) -> Covariance:
-    ways = {
-        Errors.UNIT: [(fit.unit, fit.in_units)],
-        Errors.PERIOD: [(fit.period, fit.in_periods)],
-        Errors.BOTH: [(fit.unit, fit.in_units), (fit.period, fit.in_periods)],
-    }[errors]
-    parts = [_sums(scores, group) for group, _ in ways]
+    by_unit = errors in (Errors.UNIT, Errors.BOTH)
+    by_period = errors in (Errors.PERIOD, Errors.BOTH)
+    ways = [fit.unit] * by_unit + [fit.period] * by_period
+    taken = fit.taken(convention, units=by_unit, periods=by_period)
+    parts = [_sums(scores, group) for group in ways]
     counts = [len(part) for part in parts]
     if min(counts) < 2:
         raise FitError(f"errors clustered by {errors.value} need two clusters or more")
     told = f"clustered by {errors.value} ({', '.join(f'{c:,}' for c in counts)}), {convention}"
     if len(ways) == 1:
-        factor = _factor(fit, counts[0], ways[0][1], convention)
+        factor = _factor(fit, counts[0], taken, convention)
         return _said(fit, parts[0].T @ parts[0], factor, counts[0] - 1, told)
     width = int(fit.period.max() - fit.period.min()) + 1
     both = _sums(scores, fit.unit * width + (fit.period - fit.period.min()))
-    nested = max(fit.in_units, fit.in_periods)
     own = convention == "sandwich"
     sizes = [*counts, len(both)] if own else [min(counts)] * 3
-    factors = [_factor(fit, size, 0 if own else nested, convention) for size in sizes]
+    factors = [_factor(fit, size, taken, convention) for size in sizes]
     one, two, less = (f * (p.T @ p) for f, p in zip(factors, (*parts, both), strict=True))
     meat = one + two - less
     found = _said(fit, meat, 1.0, min(counts) - 1, told)
@@ -178,7 +184,7 @@ def _over_time(
     kraay = errors is Errors.DRISCOLL_KRAAY
     seen = np.unique(fit.period).size
     if convention == "fixest" or (convention == "xtscc" and kraay):
-        factor = _factor(fit, seen, fit.in_periods, "fixest")
+        factor = _factor(fit, seen, fit.taken("fixest"), "fixest")
     elif convention in ("stata", "xtscc") and not kraay:
         factor = n / (n - k - fit.absorbed)
     else:

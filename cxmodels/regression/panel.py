@@ -13,7 +13,7 @@ import scipy
 
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Bools, Floats, Ints
-from cxmodels.regression.absorb import absorbed, effects_of, singletons
+from cxmodels.regression.absorb import Effects, absorbed, effects_of, singletons
 from cxmodels.regression.conventions import Errors, Linear, covariance
 from cxmodels.regression.panel_grid import Panel, panel_of
 from cxmodels.results.estimate import check_level
@@ -82,7 +82,7 @@ class _Rows:
     period: Ints
     groups: tuple[Ints, ...] = ()
     constants: int = 0
-    nested: tuple[int, int] = (0, 0)
+    levels: tuple[tuple[int, bool, bool], ...] = ()
     notes: tuple[str, ...] = ()
     theta: Floats | None = None
 
@@ -206,12 +206,12 @@ def _with_effects(rows: _Rows, groups: list[Ints]) -> _Rows:
         raise FitError("every row is alone in one of its effects: nothing is left to compare")
     alone = int((~keep).sum())
     told = (f"{alone:,} rows alone in an effect are left out.",) if alone else ()
-    nested = tuple(
-        sum(int(group.max()) + 1 for group in dense.groups if _nested(group, cluster))
-        for cluster in (rows.unit, rows.period)
+    levels = tuple(
+        (int(group.max()) + 1, _nested(group, rows.unit), _nested(group, rows.period))
+        for group in dense.groups
     )
-    return replace(rows, groups=dense.groups, constants=dense.constants,
-                   nested=(nested[0], nested[1]), notes=(*rows.notes, *told))  # fmt: skip
+    return replace(rows, groups=dense.groups, constants=dense.constants, levels=levels,
+                   notes=(*rows.notes, *told))  # fmt: skip
 
 
 def _at(rows: _Rows, keep: Bools) -> _Rows:
@@ -281,7 +281,7 @@ def _least_squares(rows: _Rows) -> tuple[Linear, float]:
     both = np.column_stack([rows.y, rows.x])
     size = np.sqrt((both**2).sum(axis=0))
     if rows.groups:
-        both = absorbed(both, effects_of(list(rows.groups)))
+        both = absorbed(both, Effects(rows.groups, rows.constants))
     y, x = both[:, 0], both[:, 1:]
     left = np.sqrt((x**2).sum(axis=0))
     gone = [
@@ -299,7 +299,7 @@ def _least_squares(rows: _Rows) -> tuple[Linear, float]:
     e = y - x @ b
     spread = y if rows.groups or "const" not in rows.names else y - y.mean()
     total = float(spread @ spread)
-    linear = Linear(x, e, b, rows.unit, rows.period, rows.constants, *rows.nested)
+    linear = Linear(x, e, b, rows.unit, rows.period, rows.constants, rows.levels)
     return linear, 1.0 - float(e @ e) / total if total > 0.0 else 0.0
 
 
