@@ -1,0 +1,239 @@
+"""Tests that ask few clusters for no more than they can give: wild bootstrap and permutation.
+
+With few clusters, t tests reject too often; the wild cluster bootstrap imposes the hypothesis, turns
+the signs of whole clusters' residuals, and asks how large a t that gives (Cameron, Gelbach and
+Miller 2008, Review of Economics and Statistics 90, section III.B; Webb's weights below 12 clusters).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cxmodels.errors import FitError, OptionError
+from cxmodels.numerics.arrays import Floats, Ints
+from cxmodels.regression.conventions import Linear
+from cxmodels.regression.panel import PanelFit
+
+FEW = 12  # clusters below which signs alone give too few different draws
+WEBB = np.sqrt([1.5, 1.0, 0.5])
+CELLS = 20_000_000  # draws times clusters at once
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """statistic: t of the hypothesis; p_value; lower, upper: ends of the set of values that are not
+    rejected (None where not asked for); draws, clusters; sentence."""
+
+    statistic: float
+    p_value: float
+    lower: float | None
+    upper: float | None
+    draws: int
+    clusters: int
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What the draws need, by cluster (G,): with x the column less all others, a = sum of x x, b =
+    sum of x y, and cross products with the other columns; total = sum of a."""
+
+    a: Floats
+    b: Floats
+    total: float
+
+
+def wild_bootstrap(
+    fit: PanelFit,
+    coefficient: str,
+    *,
+    by: str = "unit",
+    value: float = 0.0,
+    draws: int = 9_999,
+    level: float | None = None,
+    seed: int = 1,
+) -> Resampled:
+    """Is a coefficient `value`? Wild cluster bootstrap with the hypothesis imposed.
+
+    by: "unit" or "period", the clusters; level: of an interval of all values not rejected, by
+    bisection; seed: of the draws. Residuals and columns are those of the fit, less its effects.
+    """
+    place = _place(fit, coefficient)
+    if by not in ("unit", "period"):
+        raise OptionError(f"by {by!r} is neither unit nor period")
+    if draws < 99:
+        raise OptionError(f"draws {draws} is below 99")
+    held = fit.linear
+    _, group = np.unique(getattr(held, by), return_inverse=True)
+    clusters = int(group.max()) + 1
+    if clusters < 3:
+        raise FitError(f"{clusters} clusters: at least 3 are needed")
+    own, others = _apart(held, place)
+    weights = _weights(clusters, draws, np.random.default_rng(seed))
+    statistic, p = _p_value((own, others), held, place, group.astype(np.int64), value, weights)
+    lower = upper = None
+    if level is not None:
+        lower, upper = _inverted((own, others), held, place, group.astype(np.int64), weights, level)
+    many = "" if clusters >= FEW else f" Only {clusters} clusters."
+    said = (
+        f"wild cluster bootstrap by {by} ({clusters:,} clusters, {draws:,} draws): t "
+        f"{statistic:.3f}, p {p:.3f} that {coefficient} is {value:g}.{many}"
+    )
+    return Resampled(statistic, p, lower, upper, draws, clusters, said)
+
+
+def _place(fit: PanelFit, coefficient: str) -> int:
+    names = list(fit.table["coefficient"])
+    if coefficient not in names:
+        raise OptionError(f"coefficient {coefficient!r} is not one of {', '.join(names)}")
+    return names.index(coefficient)
+
+
+def _apart(held: Linear, place: int) -> tuple[Floats, Floats]:
+    """The column less what the others say of it (n,), and an orthonormal base of these (n, k-1)."""
+    others = np.delete(held.X, place, axis=1)
+    base, _ = np.linalg.qr(others) if others.size else (np.empty((len(held.X), 0)), None)
+    x = held.X[:, place]
+    return x - base @ (base.T @ x), base
+
+
+def _weights(clusters: int, draws: int, rng: np.random.Generator) -> Floats:
+    """(draws, G): signs, or Webb's six points for few clusters."""
+    signs = rng.integers(0, 2, (draws, clusters)) * 2.0 - 1.0
+    if clusters >= FEW:
+        return signs
+    return np.asarray(signs * WEBB[rng.integers(0, 3, (draws, clusters))])
+
+
+def _p_value(
+    apart: tuple[Floats, Floats],
+    held: Linear,
+    place: int,
+    group: Ints,
+    value: float,
+    weights: Floats,
+) -> tuple[float, float]:
+    """t of the hypothesis, and the share of draws with one as large: by sums over clusters alone.
+
+    With e the residuals under the hypothesis, draw y* = fit + v_g e: its slope less `value` is
+    sum v_g c_g / A, c_g = sum of x e; its cluster scores s*_g = v_g c_g - (slope) a_g - what the
+    other columns take, linear in v too.
+    """
+    x, base = apart
+    y = held.X @ held.coefficients + held.e - value * held.X[:, place]
+    e = y - base @ (base.T @ y)  # the hypothesis imposed
+    G = weights.shape[1]
+    c = np.bincount(group, weights=x * e, minlength=G)
+    a = np.bincount(group, weights=x * x, minlength=G)
+    A = float(a.sum())
+    cross = np.stack([np.bincount(group, weights=x * column, minlength=G) for column in base.T], 1) \
+        if base.shape[1] else np.zeros((G, 0))  # fmt: skip
+    inner = np.stack([np.bincount(group, weights=e * column, minlength=G) for column in base.T], 1) \
+        if base.shape[1] else np.zeros((G, 0))  # fmt: skip
+
+    def t_of(v: Floats) -> Floats:
+        slope = v @ c / A
+        scores = v * c - slope[:, None] * a - (v @ inner) @ cross.T
+        return np.asarray(slope * A / np.sqrt((scores**2).sum(axis=1)))
+
+    seen = float(t_of(np.ones((1, G)))[0])
+    step = max(1, CELLS // G)
+    drawn = np.concatenate([t_of(weights[i : i + step]) for i in range(0, len(weights), step)])
+    return seen, float(np.mean(np.abs(drawn) >= abs(seen) - 1e-12))
+
+
+def _inverted(
+    apart: tuple[Floats, Floats],
+    held: Linear,
+    place: int,
+    group: Ints,
+    weights: Floats,
+    level: float,
+) -> tuple[float, float]:
+    """Where the p-value crosses 1 - level, on either side of the estimate."""
+    middle, size = float(held.coefficients[place]), 1.0 - level
+    x, _ = apart
+    G = weights.shape[1]
+    scores = np.bincount(group, weights=x * held.e, minlength=G)
+    error = float(np.sqrt((scores**2).sum())) / float(x @ x)
+
+    def p(value: float) -> float:
+        return _p_value(apart, held, place, group, value, weights)[1]
+
+    ends = []
+    for side in (-1.0, 1.0):
+        inside, outside = middle, middle + side * 3.0 * error
+        for _ in range(20):
+            if p(outside) < size:
+                break
+            outside = middle + 2.0 * (outside - middle)
+        else:
+            ends.append(side * np.inf)
+            continue
+        for _ in range(MOST_STEPS):
+            half = 0.5 * (inside + outside)
+            inside, outside = (half, outside) if p(half) >= size else (inside, half)
+            if abs(outside - inside) <= 1e-4 * error:
+                break
+        ends.append(0.5 * (inside + outside))
+    return float(ends[0]), float(ends[1])
+
+
+def permuted(
+    fit: PanelFit, coefficient: str, *, by: str = "unit", draws: int = 999, seed: int = 1
+) -> Resampled:
+    """Does a column say anything that its owners' places would not? The column's values are dealt
+    to other units as whole series (by="unit"), or shuffled within periods (by="period").
+
+    Series are dealt among units seen in the same periods, so that gaps stay where they are.
+    """
+    place, held = _place(fit, coefficient), fit.linear
+    if by not in ("unit", "period"):
+        raise OptionError(f"by {by!r} is neither unit nor period")
+    rng = np.random.default_rng(seed)
+    x, base = _apart(held, place)
+    y = held.X @ held.coefficients + held.e
+    left = y - base @ (base.T @ y)
+    seen = float(x @ left / (x @ x))
+    column = held.X[:, place]
+    dealer = _dealer(held, by)
+    drawn = np.empty(draws)
+    for draw in range(draws):
+        moved = column[dealer(rng)]
+        moved = moved - base @ (base.T @ moved)
+        drawn[draw] = moved @ left / max(float(moved @ moved), 1e-300)
+    p = float((1 + np.sum(np.abs(drawn) >= abs(seen) - 1e-12)) / (draws + 1))
+    groups = int(np.unique(getattr(held, by)).size)
+    said = f"permutation by {by} ({draws:,} draws): p {p:.3f} that {coefficient} says nothing"
+    return Resampled(seen, p, None, None, draws, groups, said)
+
+
+def _dealer(held: Linear, by: str):  # type: ignore[no-untyped-def]
+    """Which row each row takes its value from, drawn anew at each call."""
+    if by == "period":
+        order = np.argsort(held.period, kind="stable")
+        cuts = np.flatnonzero(np.diff(held.period[order])) + 1
+        parts = np.split(order, cuts)
+    else:
+        _, unit = np.unique(held.unit, return_inverse=True)
+        rows = np.split(np.argsort(unit, kind="stable"), np.cumsum(np.bincount(unit))[:-1])
+        shapes: dict[bytes, list[Ints]] = {}
+        for part in rows:
+            own = part[np.argsort(held.period[part])]
+            shapes.setdefault(held.period[own].tobytes(), []).append(own)
+        grids = [np.stack(group) for group in shapes.values()]
+        if max(len(grid) for grid in grids) < 3:
+            raise FitError("no three units are seen in the same periods: permute by period")
+
+    def deal(rng: np.random.Generator) -> Ints:
+        source = np.arange(held.period.size)
+        if by == "period":
+            for part in parts:
+                source[part] = rng.permutation(part)
+        else:
+            for grid in grids:
+                source[grid.ravel()] = grid[rng.permutation(len(grid))].ravel()
+        return source
+
+    return deal
