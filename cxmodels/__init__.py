@@ -40,7 +40,7 @@ from cxmodels.subscriptions.sbg import SBG
 from cxmodels.subscriptions.tracking import retention_tracking
 from cxmodels.subscriptions.weibull_gamma import WeibullGamma
 from cxmodels.value.averaging import AveragedValue, average_value
-from cxmodels.value.change import ValueChange, value_change
+from cxmodels.value.change import value_change
 from cxmodels.value.contract_value import (
     SubscriptionValue,
     residual_lifetime,
@@ -85,7 +85,6 @@ __all__ = [
     "SubscriptionBase",
     "SubscriptionValue",
     "Value",
-    "ValueChange",
     "WeibullGamma",
     "__version__",
     "audit",

@@ -1,13 +1,16 @@
 """Tests that ask few clusters for no more than they can give: wild bootstrap and permutation.
 
-With few clusters, t tests reject too often; the wild cluster bootstrap imposes the hypothesis, turns
-the signs of whole clusters' residuals, and asks how large a t that gives (Cameron, Gelbach and
-Miller 2008, Review of Economics and Statistics 90, section III.B; Webb's weights below 12 clusters).
+With few clusters, t tests reject too often; the wild cluster bootstrap imposes the hypothesis,
+turns the signs of whole clusters' residuals, and asks how large a t that gives (Cameron, Gelbach
+and Miller 2008, Review of Economics and Statistics 90, section III.B; Webb's weights below 12
+clusters).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
@@ -17,7 +20,7 @@ from cxmodels.regression.panel import PanelFit
 FEW = 12  # clusters below which signs alone give too few different draws
 WEBB = np.sqrt([1.5, 1.0, 0.5])
 CELLS = 20_000_000  # draws times clusters at once
-MOST_STEPS = 60
+MOST_STEPS, MOST_LEVELS = 60, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +38,15 @@ class Resampled:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
-    """What the draws need, by cluster (G,): with x the column less all others, a = sum of x x, b =
-    sum of x y, and cross products with the other columns; total = sum of a."""
+class _Asked:
+    """A coefficient of a fit: its place; x: its column less all others (n,); base: these (n, q);
+    group: the cluster of each row."""
 
-    a: Floats
-    b: Floats
-    total: float
+    held: Linear
+    place: int
+    x: Floats
+    base: Floats
+    group: Ints
 
 
 def wild_bootstrap(
@@ -69,12 +74,10 @@ def wild_bootstrap(
     clusters = int(group.max()) + 1
     if clusters < 3:
         raise FitError(f"{clusters} clusters: at least 3 are needed")
-    own, others = _apart(held, place)
+    asked = _Asked(held, place, *_apart(held, place, by), group.astype(np.int64))
     weights = _weights(clusters, draws, np.random.default_rng(seed))
-    statistic, p = _p_value((own, others), held, place, group.astype(np.int64), value, weights)
-    lower = upper = None
-    if level is not None:
-        lower, upper = _inverted((own, others), held, place, group.astype(np.int64), weights, level)
+    statistic, p = _p_value(asked, value, weights)
+    lower, upper = (None, None) if level is None else _inverted(asked, weights, level)
     many = "" if clusters >= FEW else f" Only {clusters} clusters."
     said = (
         f"wild cluster bootstrap by {by} ({clusters:,} clusters, {draws:,} draws): t "
@@ -90,47 +93,56 @@ def _place(fit: PanelFit, coefficient: str) -> int:
     return names.index(coefficient)
 
 
-def _apart(held: Linear, place: int) -> tuple[Floats, Floats]:
-    """The column less what the others say of it (n,), and an orthonormal base of these (n, k-1)."""
-    others = np.delete(held.X, place, axis=1)
-    base, _ = np.linalg.qr(others) if others.size else (np.empty((len(held.X), 0)), None)
+def _apart(held: Linear, place: int, by: str) -> tuple[Floats, Floats]:
+    """The column less what the others say of it (n,), and an orthonormal base (n, q) of these and
+    of effects that cut across the clusters."""
+    columns = [np.delete(held.X, place, axis=1)]
+    across = [item for item in held.levels if not item[1 if by == "unit" else 2]]
+    if across:
+        other = held.period if by == "unit" else held.unit
+        levels, own = np.unique(other, return_inverse=True)
+        if len(across) > 1 or across[0][0] != levels.size or levels.size > MOST_LEVELS:
+            raise OptionError(
+                f"effects cut across the clusters by {by} in ways that a bootstrap of sums cannot "
+                "follow: take the other clusters, or fewer effects"
+            )
+        dummies = (own[:, None] == np.arange(levels.size)).astype(np.float64)
+        if len(held.levels) > 1:
+            _, group = np.unique(getattr(held, by), return_inverse=True)
+            dummies = (
+                dummies - (_by(group, dummies, group.max() + 1).T / np.bincount(group)).T[group]
+            )
+        columns.append(dummies)
+    q, r, _ = scipy.linalg.qr(np.column_stack(columns), mode="economic", pivoting=True)
+    depth = np.abs(np.diag(r))
+    base = q[:, : int((depth > 1e-10 * depth.max(initial=1e-300)).sum())]
     x = held.X[:, place]
-    return x - base @ (base.T @ x), base
+    return x - base @ (base.T @ x), np.asarray(base, dtype=np.float64)
 
 
 def _weights(clusters: int, draws: int, rng: np.random.Generator) -> Floats:
     """(draws, G): signs, or Webb's six points for few clusters."""
     signs = rng.integers(0, 2, (draws, clusters)) * 2.0 - 1.0
     if clusters >= FEW:
-        return signs
+        return np.asarray(signs, dtype=np.float64)
     return np.asarray(signs * WEBB[rng.integers(0, 3, (draws, clusters))])
 
 
-def _p_value(
-    apart: tuple[Floats, Floats],
-    held: Linear,
-    place: int,
-    group: Ints,
-    value: float,
-    weights: Floats,
-) -> tuple[float, float]:
+def _p_value(asked: "_Asked", value: float, weights: Floats) -> tuple[float, float]:
     """t of the hypothesis, and the share of draws with one as large: by sums over clusters alone.
 
     With e the residuals under the hypothesis, draw y* = fit + v_g e: its slope less `value` is
     sum v_g c_g / A, c_g = sum of x e; its cluster scores s*_g = v_g c_g - (slope) a_g - what the
     other columns take, linear in v too.
     """
-    x, base = apart
-    y = held.X @ held.coefficients + held.e - value * held.X[:, place]
+    held, x, base, group = asked.held, asked.x, asked.base, asked.group
+    y = held.X @ held.coefficients + held.e - value * held.X[:, asked.place]
     e = y - base @ (base.T @ y)  # the hypothesis imposed
     G = weights.shape[1]
     c = np.bincount(group, weights=x * e, minlength=G)
     a = np.bincount(group, weights=x * x, minlength=G)
     A = float(a.sum())
-    cross = np.stack([np.bincount(group, weights=x * column, minlength=G) for column in base.T], 1) \
-        if base.shape[1] else np.zeros((G, 0))  # fmt: skip
-    inner = np.stack([np.bincount(group, weights=e * column, minlength=G) for column in base.T], 1) \
-        if base.shape[1] else np.zeros((G, 0))  # fmt: skip
+    cross, inner = _by(group, x[:, None] * base, G), _by(group, e[:, None] * base, G)
 
     def t_of(v: Floats) -> Floats:
         slope = v @ c / A
@@ -143,23 +155,20 @@ def _p_value(
     return seen, float(np.mean(np.abs(drawn) >= abs(seen) - 1e-12))
 
 
-def _inverted(
-    apart: tuple[Floats, Floats],
-    held: Linear,
-    place: int,
-    group: Ints,
-    weights: Floats,
-    level: float,
-) -> tuple[float, float]:
+def _by(group: Ints, columns: Floats, G: int) -> Floats:
+    """(G, q) sums of columns (n, q) by cluster."""
+    sums = [np.bincount(group, weights=column, minlength=G) for column in columns.T]
+    return np.asarray(sums, dtype=np.float64).reshape(len(sums), G).T
+
+
+def _inverted(asked: _Asked, weights: Floats, level: float) -> tuple[float, float]:
     """Where the p-value crosses 1 - level, on either side of the estimate."""
-    middle, size = float(held.coefficients[place]), 1.0 - level
-    x, _ = apart
-    G = weights.shape[1]
-    scores = np.bincount(group, weights=x * held.e, minlength=G)
-    error = float(np.sqrt((scores**2).sum())) / float(x @ x)
+    middle, size = float(asked.held.coefficients[asked.place]), 1.0 - level
+    scores = np.bincount(asked.group, weights=asked.x * asked.held.e)
+    error = float(np.sqrt((scores**2).sum())) / float(asked.x @ asked.x)
 
     def p(value: float) -> float:
-        return _p_value(apart, held, place, group, value, weights)[1]
+        return _p_value(asked, value, weights)[1]
 
     ends = []
     for side in (-1.0, 1.0):
@@ -192,7 +201,7 @@ def permuted(
     if by not in ("unit", "period"):
         raise OptionError(f"by {by!r} is neither unit nor period")
     rng = np.random.default_rng(seed)
-    x, base = _apart(held, place)
+    x, base = _apart(held, place, by)
     y = held.X @ held.coefficients + held.e
     left = y - base @ (base.T @ y)
     seen = float(x @ left / (x @ x))
@@ -209,7 +218,7 @@ def permuted(
     return Resampled(seen, p, None, None, draws, groups, said)
 
 
-def _dealer(held: Linear, by: str):  # type: ignore[no-untyped-def]
+def _dealer(held: Linear, by: str) -> Callable[[np.random.Generator], Ints]:
     """Which row each row takes its value from, drawn anew at each call."""
     if by == "period":
         order = np.argsort(held.period, kind="stable")

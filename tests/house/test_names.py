@@ -38,7 +38,6 @@ FACE = {
     "SubscriptionBase",
     "SubscriptionValue",
     "Value",
-    "ValueChange",
     "value_change",
     "WeibullGamma",
     "__version__",
