@@ -4,6 +4,7 @@ from cxmodels import satisfaction
 from cxmodels.data import samples, simulate
 from cxmodels.data.cohorts import CohortTable, cohort_table
 from cxmodels.data.event_log import event_log
+from cxmodels.data.firms import firm_panel
 from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import cohort_sql, summary_sql
@@ -28,6 +29,7 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
+from cxmodels.shareholders.firm_value import value_relevance
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -95,6 +97,7 @@ __all__ = [
     "customer_base",
     "discounted_purchases",
     "event_log",
+    "firm_panel",
     "frequency_table",
     "from_lifetimes",
     "holdout_summary",
@@ -121,4 +124,5 @@ __all__ = [
     "survey_scores",
     "tracking",
     "value_change",
+    "value_relevance",
 ]

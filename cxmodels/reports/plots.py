@@ -15,6 +15,7 @@ from cxmodels.reports.plots_satisfaction import (
     level_effects,
 )
 from cxmodels.reports.plots_selection import calibration, forecast_bias, model_comparison
+from cxmodels.reports.plots_shareholders import value_ladder
 from cxmodels.reports.plots_subscriptions import base_value, retention_curve, survival_curve
 from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
 from cxmodels.reports.plots_value import equity_sources, lorenz_curve
@@ -44,4 +45,5 @@ __all__ = [
     "tracking_cumulative",
     "tracking_weekly",
     "two_period_flow",
+    "value_ladder",
 ]

@@ -46,7 +46,7 @@ def effect_comparison(
     columns = ["outcome", *_ERRORS, *_ERRORS.values()]
     data = _long(needed(table, columns, chart="effect_comparison"), labels.level)
     known = {name: float(np.expm1(value)) for name, value in (truth or {}).items()}
-    chart = _forest(data, known) if len(data) else nothing_to_show()
+    chart = forest(data, known) if len(data) else nothing_to_show()
     title = f"What a point of {score} goes with"
     return theme.finish(
         chart,
@@ -69,7 +69,8 @@ def _long(table: pd.DataFrame, level: float) -> pd.DataFrame:
     return pd.concat(parts).dropna(subset="effect")
 
 
-def _forest(data: pd.DataFrame, truth: Mapping[str, float]) -> Picture:
+def forest(data: pd.DataFrame, truth: Mapping[str, float]) -> Picture:
+    """Dots with intervals by outcome and way, as shares; truth: ticks at what was set."""
     order = list(dict.fromkeys(data["outcome"]))
     palette = {way: colour for way, colour in _WAYS.items() if (data["way"] == way).any()}
     if truth:

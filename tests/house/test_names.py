@@ -4,6 +4,8 @@ import cxmodels as cx
 
 FACE = {
     "event_log",
+    "firm_panel",
+    "value_relevance",
     "satisfaction",
     "simulate",
     "survey_base",

@@ -13,7 +13,7 @@ DOORS = {
     "drivers", "dynamic_panel", "event_log",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "panel_fit", "select", "slopes_by", "subscription_value", "summary_sql", "survey_base",
-    "value_change", "wild_bootstrap",
+    "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip
 FORBIDDEN = {"utils", "util", "misc", "helpers", "helper", "common", "core"}
 

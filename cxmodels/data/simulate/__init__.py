@@ -4,6 +4,7 @@ Every table has a column `simulated`.
 """
 
 from cxmodels.data.simulate.company import Company, company
+from cxmodels.data.simulate.market import MarketTruth, market
 from cxmodels.data.simulate.truth import Truth
 
-__all__ = ["Company", "Truth", "company"]
+__all__ = ["Company", "MarketTruth", "Truth", "company", "market"]

@@ -1,0 +1,1 @@
+"""What a change in satisfaction means to the owners of a firm."""
