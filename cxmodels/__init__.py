@@ -5,6 +5,7 @@ from cxmodels.data import samples, simulate
 from cxmodels.data.cohorts import CohortTable, cohort_table
 from cxmodels.data.event_log import event_log
 from cxmodels.data.firms import firm_panel
+from cxmodels.data.returns import returns_of
 from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.summary_query import cohort_sql, summary_sql
@@ -29,7 +30,7 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
-from cxmodels.shareholders.firm_value import value_relevance
+from cxmodels.shareholders import event_study, value_relevance
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -97,6 +98,7 @@ __all__ = [
     "customer_base",
     "discounted_purchases",
     "event_log",
+    "event_study",
     "firm_panel",
     "frequency_table",
     "from_lifetimes",
@@ -112,6 +114,7 @@ __all__ = [
     "regularity",
     "residual_lifetime",
     "retention_tracking",
+    "returns_of",
     "samples",
     "satisfaction",
     "select",

@@ -5,6 +5,8 @@ import cxmodels as cx
 FACE = {
     "event_log",
     "firm_panel",
+    "event_study",
+    "returns_of",
     "value_relevance",
     "satisfaction",
     "simulate",
