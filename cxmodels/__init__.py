@@ -30,7 +30,7 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
-from cxmodels.shareholders import event_study, value_relevance
+from cxmodels.shareholders import event_study, satisfaction_portfolios, value_relevance
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -117,6 +117,7 @@ __all__ = [
     "returns_of",
     "samples",
     "satisfaction",
+    "satisfaction_portfolios",
     "select",
     "simulate",
     "spend_dependence",

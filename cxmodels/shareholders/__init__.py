@@ -1,14 +1,22 @@
 """What a change in satisfaction means to the owners of a firm."""
 
 from cxmodels.shareholders.event_study import EventStudy, event_study
+from cxmodels.shareholders.factor_model import Alphas, Grs, factor_alphas, grs
 from cxmodels.shareholders.firm_value import ValueRelevance, value_relevance
+from cxmodels.shareholders.portfolios import Portfolios, satisfaction_portfolios
 from cxmodels.shareholders.score_error import ScoreError, score_error
 
 __all__ = [
+    "Alphas",
     "EventStudy",
+    "Grs",
+    "Portfolios",
     "ScoreError",
     "ValueRelevance",
     "event_study",
+    "factor_alphas",
+    "grs",
+    "satisfaction_portfolios",
     "score_error",
     "value_relevance",
 ]

@@ -207,7 +207,7 @@ def _one(
     asset, date = event
     if asset not in returns.assets:
         return "unknown asset"
-    day = pd.to_datetime(date, errors="coerce")
+    day = pd.to_datetime(str(date), errors="coerce", format="ISO8601")
     if pd.isna(day):
         return "no date"
     days = pd.DatetimeIndex(returns.days)

@@ -7,6 +7,7 @@ FACE = {
     "firm_panel",
     "event_study",
     "returns_of",
+    "satisfaction_portfolios",
     "value_relevance",
     "satisfaction",
     "simulate",

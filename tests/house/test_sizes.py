@@ -12,7 +12,8 @@ DOORS = {
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "drivers", "dynamic_panel", "event_log", "event_study",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
-    "panel_fit", "select", "slopes_by", "subscription_value", "summary_sql", "survey_base",
+    "panel_fit", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
+    "summary_sql", "survey_base",
     "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip
 FORBIDDEN = {"utils", "util", "misc", "helpers", "helper", "common", "core"}
