@@ -85,7 +85,8 @@ def dynamic_panel(  # noqa: PLR0913 - every choice of the estimator by name
     lags: of the outcome; instruments: by column the first and last lag of levels that serve for
     differences, as in {"debt": (2, 4)}, None for all; the outcome has (2, None) if not named, other
     regressors are taken for strictly exogenous; kind: "difference" or "system"; steps: 1 or 2;
-    collapse: one instrument a lag in place of one a lag and period; time_effects: a constant a
+    collapse: one instrument a lag in place of one a lag and period (take it with few units: many
+    instruments draw estimates to those of least squares); time_effects: a constant a
     period; corrected: Windmeijer's errors in two steps; level: width of intervals.
     Errors: DataError for a table that is no panel, FitError where too little is left.
 

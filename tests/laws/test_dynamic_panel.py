@@ -62,7 +62,15 @@ def test_the_truth_is_found_where_naive_estimates_miss_on_either_side(kind):
 
 
 def covered(seed: int, kind: str, units: int) -> dict[str, float]:
-    fit = dynamic_panel(firms(units, seed=seed), "y", ["x"], kind=kind, level=0.95, **ASKED)
+    fit = dynamic_panel(
+        firms(units, seed=seed),
+        "y",
+        ["x"],
+        kind=kind,
+        level=0.95,
+        collapse=kind == "system",
+        **ASKED,
+    )
     row = fit.table.set_index("coefficient")
     held = {
         name: float(row.loc[name, "lower"] <= truth <= row.loc[name, "upper"])
@@ -90,7 +98,12 @@ def test_intervals_hold_the_truth():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["difference", "system"])
 def test_coverage(kind):
-    """1,000 panels of 500 firms at 95 per cent: error of a share .7 points."""
+    """1,000 panels of 500 firms at 95 per cent: error of a share .7 points.
+
+    System with instruments collapsed: with all 85 of them its estimate of the own effect is half a
+    standard error too high at 500 firms, as the literature on many instruments warns, and its
+    intervals hold 89 to 94 per cent; at 2,000 firms 95.
+    """
     found = coverage(kind, 1_000, 500, processes=2)
     print(kind, found.round(3).to_dict())
     assert found[["L1.y", "x"]].between(0.925, 0.97).all()
