@@ -30,7 +30,7 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
-from cxmodels.shareholders import event_study, satisfaction_portfolios, value_relevance
+from cxmodels.shareholders import claims, event_study, satisfaction_portfolios, value_relevance
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -42,13 +42,9 @@ from cxmodels.subscriptions.kaplan_meier import kaplan_meier
 from cxmodels.subscriptions.sbg import SBG
 from cxmodels.subscriptions.tracking import retention_tracking
 from cxmodels.subscriptions.weibull_gamma import WeibullGamma
-from cxmodels.value.averaging import AveragedValue, average_value
+from cxmodels.value.averaging import average_value
 from cxmodels.value.change import value_change
-from cxmodels.value.contract_value import (
-    SubscriptionValue,
-    residual_lifetime,
-    subscription_value,
-)
+from cxmodels.value.contract_value import residual_lifetime, subscription_value
 from cxmodels.value.discounted_purchases import discounted_purchases
 from cxmodels.value.from_lifetimes import from_lifetimes
 from cxmodels.value.iso_value import iso_value
@@ -68,7 +64,6 @@ __all__ = [
     "NBD",
     "SBG",
     "Audit",
-    "AveragedValue",
     "CohortTable",
     "CustomerBase",
     "CxError",
@@ -86,12 +81,12 @@ __all__ = [
     "ParetoNBD",
     "Selection",
     "SubscriptionBase",
-    "SubscriptionValue",
     "Value",
     "WeibullGamma",
     "__version__",
     "audit",
     "average_value",
+    "claims",
     "cohort_sql",
     "cohort_table",
     "conditional_expectation",

@@ -1,5 +1,6 @@
 """What a change in satisfaction means to the owners of a firm."""
 
+from cxmodels.shareholders.claims import Claims, claims
 from cxmodels.shareholders.event_study import EventStudy, event_study
 from cxmodels.shareholders.factor_model import Alphas, Grs, factor_alphas, grs
 from cxmodels.shareholders.firm_value import ValueRelevance, value_relevance
@@ -8,11 +9,13 @@ from cxmodels.shareholders.score_error import ScoreError, score_error
 
 __all__ = [
     "Alphas",
+    "Claims",
     "EventStudy",
     "Grs",
     "Portfolios",
     "ScoreError",
     "ValueRelevance",
+    "claims",
     "event_study",
     "factor_alphas",
     "grs",

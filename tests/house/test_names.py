@@ -5,6 +5,7 @@ import cxmodels as cx
 FACE = {
     "event_log",
     "firm_panel",
+    "claims",
     "event_study",
     "returns_of",
     "satisfaction_portfolios",
@@ -14,7 +15,6 @@ FACE = {
     "survey_base",
     "survey_index",
     "survey_scores",
-    "AveragedValue",
     "Audit",
     "BGCNBD",
     "BGBB",
@@ -41,7 +41,6 @@ FACE = {
     "Selection",
     "SBG",
     "SubscriptionBase",
-    "SubscriptionValue",
     "Value",
     "value_change",
     "WeibullGamma",
