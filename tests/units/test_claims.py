@@ -1,4 +1,4 @@
-"""The gallery of claims: figures as published, no point taken for per cent, one's own beside them."""
+"""The gallery of claims: figures as published, no point taken for per cent, and one's own ladder."""
 
 import numpy as np
 import pytest
