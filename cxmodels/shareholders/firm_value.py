@@ -102,17 +102,18 @@ def value_relevance(
     rows, refused, convention = [], [], ""
     for rung, how in _rungs("industry" in held).items():
         try:
-            row, convention = _rung(own, rung, how)
+            row, said_of = _rung(own, rung, how)
             rows.append(row)
+            convention = convention or said_of
         except FitError as problem:
             refused.append(f"{rung}: {problem}.")
     if not rows:
         raise FitError("no rung can be told: " + " ".join(refused))
-    table, placebo = pd.DataFrame(rows)[list(COLUMNS)], _placebo(own)
+    table, (placebo, why_none) = pd.DataFrame(rows)[list(COLUMNS)], _placebo(own)
     return ValueRelevance(
         table=table,
         placebo=placebo,
-        verdict=_verdict(table, placebo, outcome),
+        verdict=_verdict(table, placebo, outcome, why_none),
         outcome=outcome,
         error=float(np.sqrt(s2[0])),
         level=inside,
@@ -282,7 +283,7 @@ def _reliability(asked: _Asked, fit: PanelFit, how: dict[str, Any]) -> tuple[flo
     return 1.0 - asked.s2[0] * share, asked.s2[1] * share
 
 
-def _placebo(asked: _Asked) -> pd.DataFrame:
+def _placebo(asked: _Asked) -> tuple[pd.DataFrame, str]:
     """The next score beside this one, within firms: what is to come cannot have moved what was.
 
     Both are read with error, which the demeaning ties together: the two effects solve
@@ -315,11 +316,12 @@ def _placebo(asked: _Asked) -> pd.DataFrame:
         value = turn @ b
         covariance = turn @ V @ turn.T + asked.s2[1] ** 2 * np.outer(slope @ b, slope @ b)
     except FitError as error:
-        return pd.DataFrame({"column": [], "sentence": []}).assign(note=str(error))
+        return pd.DataFrame(), str(error)
     spread = np.sqrt(np.diag(covariance))
     p = 2.0 * scipy.special.ndtr(-np.abs(value / spread))
-    return pd.DataFrame({"column": names, "naive": b, "effect": value, "std_error": spread,
-                         "p_value": p, "rows": fit.rows, "firms": fit.units})  # fmt: skip
+    table = pd.DataFrame({"column": names, "naive": b, "effect": value, "std_error": spread,
+                          "p_value": p, "rows": fit.rows, "firms": fit.units})  # fmt: skip
+    return table, ""
 
 
 def _turned(gram: Floats, noise: Floats, s2: float) -> Floats:
@@ -330,7 +332,7 @@ def _turned(gram: Floats, noise: Floats, s2: float) -> Floats:
     return np.asarray(np.linalg.solve(true, gram))
 
 
-def _verdict(table: pd.DataFrame, placebo: pd.DataFrame, outcome: str) -> str:
+def _verdict(table: pd.DataFrame, placebo: pd.DataFrame, outcome: str, why_none: str) -> str:
     rung = "firm and year" if (table["rung"] == "firm and year").any() else table["rung"].iloc[-1]
     row = table.set_index("rung").loc[rung]
     pooled = table.iloc[0]
@@ -345,7 +347,7 @@ def _verdict(table: pd.DataFrame, placebo: pd.DataFrame, outcome: str) -> str:
             "cent would have been found four times in five."
         )
     if placebo.empty:
-        return f"{told} Association only: no placebo could be told."
+        return f"{told} Association only: no placebo can be told, {why_none}."
     lead = placebo.iloc[1]
     if lead["p_value"] < 0.05:
         return (

@@ -1,4 +1,4 @@
-"""The gallery of claims: figures as published, no point taken for per cent, and one's own ladder."""
+"""The gallery of claims: figures as published, points apart from per cent, one's own beside."""
 
 import numpy as np
 import pytest
