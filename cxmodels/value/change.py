@@ -90,6 +90,8 @@ def value_change(  # noqa: PLR0913 - every term of a valuation by name
     inside = check_level(level)
     if not 0.0 < reliability <= 1.0:
         raise OptionError(f"reliability {reliability} is not above 0 and up to 1")
+    if not (isinstance(draws, int) and draws >= 50):
+        raise OptionError(f"draws {draws!r} is below 50: an interval needs more")
     if isinstance(fit, FittedSubscriptions):
         if amount is None or spend_fit is not None:
             raise OptionError("a contract brings amount= a renewal: give that, and no spend_fit")

@@ -195,7 +195,7 @@ def test_contracts(family):
         mean = np.average(each, weights=kinds)
         assert found.loc["renewals of a new customer", name] == pytest.approx(mean, rel=1e-9)
     endless = cx.value_change(
-        fit, before, after, discount_rate=0.1, horizon=None, amount=5.0, draws=20
+        fit, before, after, discount_rate=0.1, horizon=None, amount=5.0, draws=50
     ).table
     whole = cx.subscription_value(fit, before, discount_rate=0.1, horizon=None, amount=5.0)
     assert endless["before"][0] == pytest.approx(whole.total["residual_value"][0], rel=1e-6)
@@ -254,6 +254,7 @@ def test_refusals():
     refused("reliability", reliability=0.0)
     refused("takes a fit", fit="fit")
     refused("level", level=90)
+    refused("below 50", draws=1)
     one, two = subscription_bases(200)
     contract = cx.SBG(leaving="~ score").fit(one)
     refused("amount", fit=contract, before=one, after=two)
