@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.benchmarks import works
+from tests.benchmarks import panels, works
 from tests.benchmarks.material import Material
 from tests.benchmarks.works import Work
 
@@ -109,6 +109,27 @@ CASES = (
             "statsmodels, controlled alone": works.statsmodels_effects,
             "cxmodels, doors and link": works.cx_link,
         },
+    ),
+    Case(
+        "two_ways",
+        "two-way effects, errors clustered by firm, 1 million rows",
+        "within 1.2 times of pyfixest",
+        {"cxmodels": panels.cx_two_ways, "pyfixest": panels.pyfixest_two_ways},
+        inner=5,
+    ),
+    Case(
+        "dynamic_panel",
+        "difference GMM, two steps, 1,000 firms by 10 years",
+        "under 2 s",
+        {"cxmodels": panels.cx_dynamic},
+        inner=3,
+    ),
+    Case(
+        "wild_bootstrap",
+        "1,000 wild cluster bootstrap draws, 2,000 firms by 10 years, two-way effects",
+        "under 2 s",
+        {"cxmodels": panels.cx_wild},
+        inner=3,
     ),
     Case(
         "import",
