@@ -18,7 +18,7 @@ import scipy
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.surveys import Scale, SurveyBase
 from cxmodels.errors import DataError, OptionError, Problem
-from cxmodels.numerics.arrays import Floats
+from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.results.estimate import check_level
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ ALL = "all"
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """Answers of one group to one question: values (n,), weights, and whose they are."""
+    """Answers of one group to one question: values (n,), weights, whose they are, the stratum of
+    each from 0, and how many customers were asked."""
 
     values: Floats
     weights: Floats
     customer: Any
+    stratum: Ints
+    asked: int
 
 
 def survey_scores(
@@ -66,7 +69,7 @@ def survey_scores(
     check_level(level)
     table = _with_facts(surveys, customers, [*strata, *([by] if by else [])])
     group = _groups(table, by)
-    weight = _weights(table, list(strata))
+    weight, stratum = _weights(table, list(strata)), _strata(table, list(strata))
     rows: list[dict[str, Any]] = []
     for name in sorted(group.unique()):
         here = (group == name).to_numpy()
@@ -75,8 +78,10 @@ def survey_scores(
             told = here & table[score].notna().to_numpy()
             if not told.any():
                 continue
-            own = _Answers(table[score].to_numpy()[told], weight[told],
-                           table["customer_id"].to_numpy()[told])  # fmt: skip
+            own = _Answers(
+                table[score].to_numpy()[told], weight[told], table["customer_id"].to_numpy()[told],
+                stratum[told], int(table["customer_id"][here].nunique()),
+            )  # fmt: skip
             rate = int(told.sum()) / asked if surveys.response_rate is not None else None
             rows += [
                 {"group": name, "score": score, **row, "response_rate": rate}
@@ -139,6 +144,13 @@ def _weights(table: "pd.DataFrame", strata: list[str]) -> Floats:
     return np.asarray(1.0 / share)
 
 
+def _strata(table: "pd.DataFrame", strata: list[str]) -> Ints:
+    """(n,) stratum of each row from 0."""
+    if not strata:
+        return np.zeros(len(table), dtype=np.int64)
+    return np.asarray(table.groupby(strata, sort=False).ngroup(), dtype=np.int64)
+
+
 def _measures(own: _Answers, scale: Scale, level: float) -> Iterator[dict[str, Any]]:
     """All measures of one score."""
     values, whole = own.values, bool((own.values % 1 == 0).all())
@@ -169,15 +181,24 @@ def _row(
 
 def _error(own: _Answers, worth: Floats) -> tuple[float, float, float]:
     """Weighted mean of what answers are worth, its error over customers, and the number of simple
-    random answers that would be as sure."""
+    random answers that would be as sure.
+
+    Within strata those who answered vary; how large strata are is known from all who were asked
+    (Cochran 1977, "Sampling Techniques", section 12.2: double sampling for stratification).
+    """
     import pandas as pd
 
     total = own.weights.sum()
     mean = float(own.weights @ worth / total)
+    share = np.bincount(own.stratum, weights=own.weights) / total
+    sums = np.bincount(own.stratum, weights=own.weights * worth) / total
+    means = np.divide(sums, share, out=np.full_like(sums, mean), where=share > 0)
     cluster, ids = pd.factorize(own.customer)
-    parts = np.bincount(cluster, weights=own.weights * (worth - mean), minlength=ids.size) / total
+    left = own.weights * (worth - means[own.stratum])
+    parts = np.bincount(cluster, weights=left, minlength=ids.size) / total
     g = ids.size
-    error = float(np.sqrt(g / max(g - 1.0, 1.0) * (parts @ parts)))
+    between = float(share @ (means - mean) ** 2) / max(own.asked, 1)
+    error = float(np.sqrt(g / max(g - 1.0, 1.0) * (parts @ parts) + between))
     spread = float(own.weights @ (worth - mean) ** 2 / total)
     alike = float(total**2 / (own.weights**2).sum())
     if spread == 0.0 or g == 1:
@@ -277,7 +298,8 @@ def survey_index(
          / (surveys.scales[name].high - surveys.scales[name].low) for name in names], axis=1,
     )  # fmt: skip
     own = _Answers(100.0 * placed @ (part / part.sum()), np.ones(len(told)),
-                   told["customer_id"].to_numpy())  # fmt: skip
+                   told["customer_id"].to_numpy(), np.zeros(len(told), np.int64),
+                   told["customer_id"].nunique())  # fmt: skip
     mean, error, lower, upper = _mean(own, Scale(0.0, 100.0), level)
     row = {"estimate": mean, "std_error": error, "lower": lower, "upper": upper,
            "alpha": alpha(placed), "answers": len(told),

@@ -66,7 +66,8 @@ def survey_of_groups(rng, shares, n):
     from cxmodels.data.surveys import Scale
     from cxmodels.measures.survey_scores import _Answers, _measures
 
-    own = _Answers(VALUES[rng.choice(3, n, p=shares)], np.ones(n), np.arange(n))
+    one = np.zeros(n, dtype=np.int64)
+    own = _Answers(VALUES[rng.choice(3, n, p=shares)], np.ones(n), np.arange(n), one, n)
     return pd.DataFrame(_measures(own, Scale(0.0, 10.0), 0.95)).set_index("measure")
 
 
