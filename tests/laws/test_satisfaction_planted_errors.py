@@ -203,11 +203,14 @@ def strengths(module) -> bool:
 
 def scores(module) -> bool:
     values = np.array([10.0, 9, 9, 8, 7, 7, 6, 5, 10, 3])
-    own = module._Answers(values, np.ones(10), np.arange(10))
+    one = np.zeros(10, dtype=np.int64)
+    own = module._Answers(values, np.ones(10), np.arange(10), one, 10)
     rows = {row["measure"]: row for row in module._measures(own, Scale(0.0, 10.0), 0.95)}
     worth = np.array([1, 1, 1, 0, 0, 0, -1, -1, 1, -1])
     box, nps = rows["top box"], rows["NPS"]
-    twice = module._Answers(np.r_[values, values], np.ones(20), np.tile(np.arange(10), 2))
+    twice = module._Answers(
+        np.r_[values, values], np.ones(20), np.tile(np.arange(10), 2), np.r_[one, one], 10
+    )
     again = {row["measure"]: row for row in module._measures(twice, Scale(0.0, 10.0), 0.95)}
     shared = (np.bincount(np.digitize(values, [7, 9])) + np.array([0.75, 1.5, 0.75])) / 13
     middle = shared[2] - shared[0]
