@@ -108,7 +108,7 @@ def survey_base(
     from cxmodels.data.dated_rows import DatedColumns, read_dated
     from cxmodels.data.readings import Rule
 
-    if not scores:
+    if not scores or not isinstance(scores, Mapping):
         raise OptionError("scores names at least one column with its scale, as in {'nps': (0, 10)}")
     scales = {name: _scale(name, ends) for name, ends in scores.items()}
     names = DatedColumns(customer, time, tuple(scales), (), time_format, timezone)

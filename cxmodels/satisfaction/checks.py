@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from cxmodels.errors import FitError
+from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import corrected_columns, noise, normal_interval
@@ -60,6 +60,11 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
     import pandas as pd
 
     check_level(level)
+    if found.score != linked.score:
+        raise OptionError(
+            f"effects are of {found.score!r}, the linked answers of {linked.score!r}: check one by "
+            "its own"
+        )
     given, second = _between(linked, found.controls)
     told = found.table.set_index("outcome")
     rows = []

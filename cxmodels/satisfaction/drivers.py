@@ -99,11 +99,16 @@ def drivers(
     customers. Only questionnaires with all of them answered count.
     """
     check_level(level)
+    if not (isinstance(draws, int) and draws >= 20):
+        raise OptionError(f"draws {draws!r} is below 20: an interval needs more")
     names = _names(surveys, score, items)
     moments, performance, notes = _moments(surveys, names, Span.parse(retest))
     rng, g = np.random.default_rng(seed), moments.weight.size
     counts = np.concatenate([np.ones((1, g)), rng.multinomial(g, np.full(g, 1.0 / g), draws)])
     told, noise = moments.covariances(counts.astype(np.float64))
+    whole = told[0, :-1, :-1]
+    if np.linalg.eigvalsh(whole)[0] <= 1e-9 * np.trace(whole):
+        raise FitError("one attribute follows from the others, or never varies: leave it out")
     kinds: dict[str, tuple[Floats, Floats, Floats]] = {"naive": _explained(told)}
     if moments.pairs.sum() >= FEWEST_PAIRS:
         true = told - noise
@@ -122,6 +127,8 @@ def drivers(
 
 
 def _names(surveys: SurveyBase, score: str, items: Iterable[str]) -> list[str]:
+    if isinstance(items, str):
+        raise OptionError(f"items are several scores, as in [{items!r}, ...]")
     names = list(dict.fromkeys([*items, score]))
     unknown = [name for name in names if name not in surveys.scales]
     if unknown:

@@ -67,6 +67,8 @@ def known_customers(
         return Known(ids, since, forever, pd.DataFrame(index=range(ids.size)), FIRST_EVENT, False)
     table = as_pandas(customers).reset_index(drop=True)
     _named(table, columns)
+    if table.empty:
+        raise DataError("customers", [Problem("there is no row: nobody is known")])
     problems = list(_problems(table, columns))
     if problems:
         raise DataError("customers", problems)

@@ -18,7 +18,7 @@ from cxmodels.data.transactions import day as day_named
 from cxmodels.data.units import Span
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Bools, Floats, Ints
-from cxmodels.satisfaction.known import CustomerColumns, Known, known_customers
+from cxmodels.satisfaction.known import OWN, CustomerColumns, Known, known_customers
 from cxmodels.satisfaction.windows import Windows, days_of, disjoint, moved, tally
 
 if TYPE_CHECKING:
@@ -97,15 +97,12 @@ def link(  # noqa: PLR0913 - the door names every choice
     after the last, those whose window is not over, and those given while one is open.
     Raises: DataError where nothing is left, or a customer has two rows.
     """
-    if score not in surveys.scales:
-        raise OptionError(f"score {score!r} is not one of {', '.join(surveys.scales)}")
-    if not logs:
-        raise OptionError("logs names at least one log of outcomes, made with event_log")
-    spans = Span.parse(window), Span.parse(lag), Span.parse(retest)
+    _check(surveys, score, logs)
+    spans = _spans(window, lag, retest)
     known = known_customers(customers, CustomerColumns(customer, since, until), logs)
-    rows, closing = surveys.table, _closing(logs, end)
+    _distinct(logs, known)
+    closing, (rows, who, day) = _closing(logs, end), _in_order(surveys.table, known)
     told = rows[score].notna().to_numpy()
-    who, day = known.numbers(rows["customer_id"]), days_of(rows["date"])
     opens = moved(day, spans[1])
     closes = moved(opens, spans[0])
     reasons, names = _reasons(known, who, (day, opens, closes), closing)
@@ -137,6 +134,47 @@ def link(  # noqa: PLR0913 - the door names every choice
         logs=tuple(logs),
         reconciliation=_account(rows, told, reasons, names),
     )
+
+
+def _check(surveys: Any, score: str, logs: Any) -> None:
+    """OptionError for what is no survey, no score of it, or no logs."""
+    if not isinstance(surveys, SurveyBase):
+        raise OptionError(f"link takes a survey from survey_base, got {type(surveys).__name__}")
+    if score not in surveys.scales:
+        raise OptionError(f"score {score!r} is not one of {', '.join(surveys.scales)}")
+    if not (isinstance(logs, Mapping) and logs):
+        raise OptionError("logs names at least one log, as in {'orders': event_log(...)}")
+    for name, log in logs.items():
+        if not isinstance(log, EventLog):
+            raise OptionError(
+                f"log {name!r} is a {type(log).__name__}: make it with event_log(...) first"
+            )
+
+
+def _spans(window: str | Span, lag: str | Span, retest: str | Span) -> tuple[Span, Span, Span]:
+    """The three spans; a window has to be longer than nothing."""
+    spans = Span.parse(window), Span.parse(lag), Span.parse(retest)
+    if spans[0].count <= 0:
+        raise OptionError(f"window {window!r} is not a positive span of time")
+    return spans
+
+
+def _distinct(logs: Mapping[str, EventLog], known: Known) -> None:
+    """OptionError where a log has the name of a column that the linked table has anyway."""
+    taken = {"customer_id", *OWN, *map(str, known.facts.columns)}
+    for name in logs:
+        made = [name + part for part in ("", "_lines", "_amount", "_products")]
+        made += [f"{column}_before" for column in made]
+        clash = next((column for column in made if column in taken), None)
+        if clash is not None:
+            raise OptionError(f"a log called {name!r} would take the column {clash!r}: rename it")
+
+
+def _in_order(rows: "pd.DataFrame", known: Known) -> tuple["pd.DataFrame", Ints, Ints]:
+    """Rows of the survey in order of the customer's number and day, with both."""
+    who, day = known.numbers(rows["customer_id"]), days_of(rows["date"])
+    order = np.lexsort((day, who))
+    return rows.iloc[order].reset_index(drop=True), who[order], day[order]
 
 
 def _closing(logs: Mapping[str, EventLog], end: str | date | None) -> int:
