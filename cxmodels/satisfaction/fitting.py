@@ -136,6 +136,7 @@ def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
 
     if weights not in (None, RESPONSE):
         raise OptionError(f"weights {weights!r} is not one of None, {RESPONSE!r}")
+    _before_the_answer(linked, controls)
     linked, lost = _with_controls(linked, controls)
     if np.ptp(linked.table["score"].to_numpy()) == 0.0:
         raise FitError("every answer has the same score: there is nothing to compare")
@@ -144,6 +145,21 @@ def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
     cluster, ids = pd.factorize(linked.table["customer_id"])
     how = None if weights is None else _weights(linked, design, columns)
     return Prepared(linked, design, columns, cluster, ids.size, how, tuple(lost))
+
+
+def _before_the_answer(linked: Linked, controls: str) -> None:
+    """OptionError for controls that the window itself decides: they hold the effect asked for."""
+    parts = ("", "_lines", "_amount", "_products")
+    later = {name + part for name in linked.logs for part in parts}
+    for name in read_formula(controls, "controls").variables:
+        if name in later or name in ("left", "days"):
+            raise OptionError(
+                f"control {name!r} is what followed the answer, and holds the effect that is asked "
+                "for: take what was known before it, as in orders_before"
+            )
+        if name == "customer_id":
+            raise OptionError("customer_id is no control: effects_within compares customers with "
+                              "themselves")  # fmt: skip
 
 
 def _with_controls(linked: Linked, controls: str) -> tuple[Linked, list[str]]:

@@ -74,3 +74,13 @@ def test_refusals(made):
             satisfaction.drivers(survey_of, score="recommend", items=["quality", "price"], **more)
     with pytest.raises(cx.OptionError, match="several scores"):
         satisfaction.drivers(survey, score="recommend", items="quality")
+
+
+def test_controls_are_known_before_the_answer(made):
+    found = linked(made, people_of(made))
+    for name in ("orders", "orders_amount", "left", "days"):
+        with pytest.raises(cx.OptionError, match="followed the answer"):
+            satisfaction.effects(found, controls=f"~ {name}")
+    with pytest.raises(cx.OptionError, match="effects_within"):
+        satisfaction.effects(found, controls="~ customer_id")
+    assert len(satisfaction.effects(found, controls="~ orders_before").table) > 1
