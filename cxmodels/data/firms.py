@@ -88,7 +88,7 @@ def firm_panel(
     current_liabilities, long_term_debt, earnings, cash_flow, revenue, all in one unit of money.
     controls: further columns to keep. scale: of the score. Missing values are kept, and counted.
     Raises: DataError with every problem: two rows of a firm in one period, scores off the scale,
-    firms that change industry without a name, values that cannot be, and scores that were released
+    values that cannot be, and scores that were released
     after the day of the value they are to explain.
     """
     low, high = float(scale[0]), float(scale[1])

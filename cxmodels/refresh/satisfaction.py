@@ -93,18 +93,18 @@ def satisfaction_step(config: Config, space: Workspace) -> str:
 
 def keep_change(
     config: Config, space: Workspace, fits: tuple[FittedPurchases, FittedSpend], base: CustomerBase
-) -> None:
+) -> list[str]:
     """Where the score is a covariate of the purchase model: what a point more from now on is worth.
 
     Scores at the top of the scale stay there. Effects are divided by the reliability of the score
-    that repeated answers show, if they do.
+    that repeated answers show, if they do. Returns what kept it from being told, in a sentence.
     """
     survey, told = config.survey, config.value
     if survey is None or survey.score not in {*base.covariates}:
-        return
+        return []
     seen = base.table[survey.score]
     if not pd.api.types.is_numeric_dtype(seen) or not space.holds(f"{FOLDER}/effects.parquet"):
-        return
+        return []
     moved = (seen + 1.0).clip(upper=survey.scale[1]).astype(np.float64)
     shown = space.table(f"{FOLDER}/effects.parquet")["reliability"].dropna()
     before, after = (
@@ -117,9 +117,10 @@ def keep_change(
             discount_rate=told.discount_rate, margin=told.margin, level=told.level,
             reliability=float(shown.iloc[0]) if len(shown) else 1.0, seed=config.run.seed,
         )  # fmt: skip
-    except OptionError:  # the formulas of [model] do not use the score
-        return
+    except OptionError as error:  # the formulas use no covariate, or the family cannot be moved
+        return [f"What a point of {survey.score} is worth in value is not told: {error}."]
     _keep(space, {"value": found.table})
+    return []
 
 
 def _keep(space: Workspace, tables: dict[str, pd.DataFrame]) -> None:

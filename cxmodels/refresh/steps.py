@@ -207,13 +207,13 @@ def value(config: Config, space: Workspace) -> str:
     for part in ("concentration", "new_customer", "lorenz"):
         space.put_table(f"tables/{part}.parquet", getattr(found, part))
     space.put_table("tables/assumptions.parquet", found.assumptions.astype(str))
-    space.put_json("tables/notes.json", _notes(base, fit, spend, found, space))
+    untold = keep_change(config, space, (fit, spend), base)
+    space.put_json("tables/notes.json", [*_notes(base, fit, spend, found, space), *untold])
     curves = iso_value(
         usual(fit, base), spend, T=float(base.table["T"].max()), horizon=told.span,
         discount_rate=told.discount_rate, margin=told.margin, payment=told.payment,
     )  # fmt: skip
     space.put_table("tables/iso_value.parquet", curves)
-    keep_change(config, space, (fit, spend), base)
     total = found.equity.iloc[0]
     return (
         f"{told.currency} {total['estimate']:,.0f} of customer equity, "

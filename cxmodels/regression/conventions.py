@@ -6,8 +6,8 @@
 | HC1 | n / (n - K) | the same | the same | none (HC0) | n / (n - K) |
 | one cluster | G / (G - 1) (n - 1) / (n - K') | the same | the same, K' = K | none | as stata |
 | two clusters | least G | least G | each its own G | none | as stata |
-| Driscoll-Kraay | none (ivreg2) | T / (T - 1) (n - 1) / (n - K') | none | none | as fixest |
-| Newey-West | n / (n - K) (newey) | T / (T - 1) (n - 1) / (n - K') | none | none | as stata |
+| Driscoll-Kraay | none (ivreg2) | T / (T - 1) (n - 1) / (n - K) | none | none | as fixest |
+| Newey-West | n / (n - K) (newey) | T / (T - 1) (n - 1) / (n - K) | none | none | as stata |
 
 K counts coefficients and absorbed constants, by rank (fixest: levels of all effects, less one for
 each effect but the first); K' leaves out levels of effects that lie within the clusters (xtreg and

@@ -22,7 +22,6 @@ from cxmodels.results.shown_tables import Face, Faced
 if TYPE_CHECKING:
     import pandas as pd
 
-UNIT, PERIOD = "unit", "period"
 ESTIMATORS = ("pooled", "within", "two-way", "period", "difference", "between", "random", "mundlak")
 
 
@@ -65,7 +64,9 @@ class PanelFit(Faced):
         """The same coefficients with other errors."""
         names = tuple(self.table["coefficient"])
         found = covariance(self.linear, Errors.parse(errors), convention, lags)
-        table = _table(names, self.linear.coefficients, found.values, found.degrees, self.level)
+        table = coefficient_table(
+            names, self.linear.coefficients, found.values, found.degrees, self.level
+        )
         return replace(
             self, table=table, covariance=found.values, degrees=found.degrees, convention=found.said
         )
@@ -125,7 +126,9 @@ def panel_fit(  # noqa: PLR0913 - every choice of the estimator by name
     linear, r_squared = _least_squares(rows)
     found = covariance(linear, kind, convention, lags)
     return PanelFit(
-        table=_table(rows.names, linear.coefficients, found.values, found.degrees, inside),
+        table=coefficient_table(
+            rows.names, linear.coefficients, found.values, found.degrees, inside
+        ),
         covariance=found.values,
         degrees=found.degrees,
         r_squared=r_squared,
@@ -189,16 +192,17 @@ def _prepared(
             raise OptionError(f"{estimator} takes no further effects")
         return {"between": _between, "random": _random, "mundlak": _mundlak}[estimator](rows)
     own = {"within": [rows.unit], "two-way": [rows.unit, rows.period], "period": [rows.period]}
-    return _with_effects(rows, [*own.get(estimator, []), *sets])
+    groups = [*own.get(estimator, []), *sets]
+    if groups:
+        return _with_effects(rows, groups)
+    if estimator == "difference":  # a constant there is a trend, and only where it is asked for
+        return rows
+    return replace(rows, x=np.column_stack([rows.x, np.ones(rows.y.size)]),
+                   names=(*rows.names, "const"))  # fmt: skip
 
 
 def _with_effects(rows: _Rows, groups: list[Ints]) -> _Rows:
-    """Rows whose effects will be absorbed; with a constant where there are none."""
-    if not groups:
-        if "const" in rows.names or (rows.notes and "before it" in rows.notes[0]):
-            return rows
-        return replace(rows, x=np.column_stack([rows.x, np.ones(rows.y.size)]),
-                       names=(*rows.names, "const"))  # fmt: skip
+    """Rows whose effects will be absorbed, less those that an effect leaves alone."""
     keep = singletons(groups)
     rows = _at(rows, keep)
     dense = effects_of([group[keep] for group in groups])
@@ -303,9 +307,10 @@ def _least_squares(rows: _Rows) -> tuple[Linear, float]:
     return linear, 1.0 - float(e @ e) / total if total > 0.0 else 0.0
 
 
-def _table(
+def coefficient_table(
     names: tuple[str, ...], b: Floats, values: Floats, degrees: float, level: float
 ) -> "pd.DataFrame":
+    """Coefficients (k,) with the errors of a covariance (k, k); degrees of t, inf for normal."""
     import pandas as pd
 
     error = np.sqrt(np.maximum(np.diag(values), 0.0))

@@ -8,7 +8,7 @@ import scipy
 
 from cxmodels.errors import FitError
 from cxmodels.numerics.arrays import Floats
-from cxmodels.regression.panel import panel_fit
+from cxmodels.regression.panel import coefficient_table, panel_fit
 from cxmodels.regression.panel_grid import panel_of
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
@@ -110,7 +110,7 @@ def _pooled(
         {"group": np.repeat(groups, len(names)), "coefficient": np.tile(names, len(B)),
          "alone": B.ravel(), "pooled": drawn.ravel(), "std_error": error.ravel()}
     )  # fmt: skip
-    table = _table(names, mean, np.sqrt(np.diag(covariance)), np.inf, level)
+    table = coefficient_table(names, mean, covariance, np.inf, level)
     return Slopes(table, spread, own, (statistic, df, p), level, notes)
 
 
@@ -133,7 +133,8 @@ def fama_macbeth(
     if len(B) < 2:
         raise FitError("fewer than two periods have a cross-section of their own")
     error = B.std(axis=0, ddof=1) / np.sqrt(len(B))
-    return _table((*regressors, "const"), B.mean(axis=0), error, len(B) - 1.0, level)
+    names = (*regressors, "const")
+    return coefficient_table(names, B.mean(axis=0), np.diag(error**2), len(B) - 1.0, level)
 
 
 def slopes_by(  # noqa: PLR0913 - what is regressed, on what, within what
@@ -168,15 +169,3 @@ def slopes_by(  # noqa: PLR0913 - what is regressed, on what, within what
     if len(fits) < 3:
         raise FitError(f"{len(fits)} groups have a slope of their own: 3 are needed. {lost[:1]}")
     return _pooled(fits, np.array(kept), (regressor,), level, tuple(lost))
-
-
-def _table(
-    names: tuple[str, ...], b: Floats, error: Floats, degrees: float, level: float
-) -> "pd.DataFrame":
-    import pandas as pd
-
-    t = b / error
-    half = float(scipy.special.stdtrit(degrees, (1.0 + level) / 2.0)) * error
-    p = 2.0 * scipy.special.stdtr(degrees, -np.abs(t))
-    return pd.DataFrame({"coefficient": names, "estimate": b, "std_error": error, "t": t,
-                         "p_value": p, "lower": b - half, "upper": b + half})  # fmt: skip

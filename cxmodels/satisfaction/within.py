@@ -12,6 +12,7 @@ import scipy
 from cxmodels.errors import FitError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.fixed_effects import WithinFit, moving, usable, within_groups
+from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import Noise, noise, normal_interval
 from cxmodels.results.estimate import check_level
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
@@ -53,7 +54,7 @@ def effects_within(linked: Linked, *, controls: str, level: float = 0.9) -> "pd.
 
 
 def _row(given: Prepared, outcome: Outcome, level: float) -> dict[str, Any]:
-    if outcome.name == "leaving":
+    if outcome.kind is Kind.YES_NO:
         raise FitError("a customer leaves once")
     at = outcome.rows
     group = given.cluster[at]

@@ -21,11 +21,11 @@ from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
+from cxmodels.shareholders.factor_model import POWER
 
 MODELS = ("market", "market adjusted", "mean", "factors")
 CONVENTIONS = ("textbook", "estudy2")
 FEWEST = 30  # returns in an estimation window
-POWER = float(scipy.special.ndtri(0.975) + scipy.special.ndtri(0.8))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,6 +22,7 @@ from cxmodels.results.shown_tables import Face, Faced
 
 POWER = float(scipy.special.ndtri(0.975) + scipy.special.ndtri(0.8))
 A_YEAR = 12  # periods, of months
+LONG_SHORT = "long short"
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ def factor_alphas(
     returns: one column a portfolio, in excess of the riskless return (or of long less short), rows
     by period; factors: one column a factor, the same rows; lags: of Newey and West's errors, 4
     (T / 100)^(2/9) if None. Periods without all factors are left out, and counted; the GRS test is
-    of the periods in which all portfolios are known.
+    of the periods in which all portfolios are known, without `long short`, which follows from them.
     """
     inside = check_level(level)
+    together = [name for name in returns.columns if name != LONG_SHORT]
     if set(factors.columns) & set(returns.columns):
         raise OptionError("portfolios and factors have a name in common: rename one")
     both = returns.join(factors, how="inner")
@@ -109,7 +111,7 @@ def factor_alphas(
         rows.append(_alpha(str(name), y[own], f[own], list(factors.columns), (reach, inside)))
     if not rows:
         raise FitError("no portfolio has returns enough for an alpha")
-    y = held[list(returns.columns)].to_numpy(dtype=np.float64)
+    y = held[together].to_numpy(dtype=np.float64)
     full = np.isfinite(y).all(axis=1)
     notes, found = [], None
     try:

@@ -24,6 +24,7 @@ from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
+from cxmodels.shareholders.factor_model import POWER
 from cxmodels.shareholders.score_error import known_error, score_error
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def value_relevance(
     inside, names = check_level(level), list(controls)
     held, given, notes = _locked(panel, outcome, definition, names)
     s2, said = _error(panel, error)
-    own = _Asked(held, ["score", *given], s2, inside, errors, _worth(panel, held, outcome))
+    own = _Asked(held, ["score", *given], s2, inside, errors, _worth(panel, outcome))
     rows, refused, convention = [], [], ""
     for rung, how in _rungs("industry" in held).items():
         try:
@@ -196,8 +197,8 @@ def _outcome(panel: FirmPanel, outcome: str, definition: str) -> tuple[Floats, d
         return (following - flow).to_numpy(), {}
 
 
-def _worth(panel: FirmPanel, held: pd.DataFrame, outcome: str) -> float | None:
-    """Money of one log of the outcome at the median firm: its market value and, of q, its debt."""
+def _worth(panel: FirmPanel, outcome: str) -> float | None:
+    """Money of one log of the outcome at the panel's median row: market value and, of q, debt."""
     t = panel.table
     if outcome == "cash flow growth" or "market_value" not in t:
         return None
@@ -263,7 +264,7 @@ def _told(asked: _Asked, fit: PanelFit, best: tuple[float, float]) -> dict[str, 
         "per_within_sd": value * own_sd,
         "elasticity": value * float(score.mean()),
         "money": None if asked.worth is None else asked.worth * float(np.expm1(value)),
-        "power": float(scipy.special.ndtri(0.975) + scipy.special.ndtri(0.8)) * error,
+        "power": POWER * error,
         "rows": fit.rows,
         "firms": fit.units,
     }

@@ -47,6 +47,8 @@ def test_a_planted_alpha_is_found_and_its_size_is_right():
     )
     assert row["lower"] < 0.001 * points.mean() < row["upper"]
     assert row["t"] > 3
+    joint = cx.satisfaction_portfolios(returns, scores, factors).alphas["CAPM"].grs
+    assert joint is not None and joint.degrees_of_freedom[0] == 3
 
 
 def test_none_is_made_where_there_is_none():
