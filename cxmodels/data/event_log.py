@@ -76,7 +76,9 @@ def event_log(  # noqa: PLR0913 - the door names every choice
         raise DataError("events", problems)
     opens = day("start", start) or _day(rows.moment.min())
     closes = day("end", end) or _day(rows.moment.max())
-    if opens > _day(rows.moment.max()) or closes < _day(rows.moment.min()) or opens > closes:
+    if opens > closes and start is not None and end is not None:
+        raise OptionError(f"start {opens} is after end {closes}")
+    if opens > _day(rows.moment.max()) or closes < _day(rows.moment.min()):
         raise OptionError(f"the log has no event between start {opens} and end {closes}")
     return EventLog(
         customer=rows.customer,

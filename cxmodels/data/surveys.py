@@ -195,6 +195,12 @@ def _mixed_scales(rows: "DatedRows", scales: dict[str, Scale]) -> Iterator[Probl
             )  # fmt: skip
 
 
+def _nothing(unnamed: int, named: int) -> Problem:
+    if named:
+        return Problem("no invitation was answered", named)
+    return Problem("no row names a customer", unnamed, remedy="Is it the column of customers?")
+
+
 def _base(rows: "DatedRows", scales: dict[str, Scale]) -> SurveyBase:
     import pandas as pd
 
@@ -215,8 +221,7 @@ def _base(rows: "DatedRows", scales: dict[str, Scale]) -> SurveyBase:
     if equal.any():
         notes.append(f"{int(equal.sum()):,} rows repeat another or are its invitation: set aside.")
     if not answered.any():
-        problem = Problem("no invitation was answered", len(table))
-        raise DataError("survey", [problem])
+        raise DataError("survey", [_nothing(rows.unnamed, len(table))])
     partly = np.isnan(_values(kept)).any(axis=1) & answered
     if partly.any():
         notes.append(f"{int(partly.sum()):,} answers leave some scores empty.")

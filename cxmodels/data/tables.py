@@ -85,8 +85,7 @@ def _open(log: Any, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Sourc
         return _open_path(str(log), table)
     if table is not None:
         raise OptionError(
-            "table= names a table of a DuckDB connection or file; this log is a "
-            f"{type(log).__name__}"
+            f"table= names a table of a DuckDB connection or file; this is a {type(log).__name__}"
         )
     if isinstance(log, duckdb.DuckDBPyRelation):
         columns = Columns(
@@ -95,7 +94,7 @@ def _open(log: Any, table: str | None) -> tuple[duckdb.DuckDBPyConnection, Sourc
     else:
         found = arrow_columns(log)
         if found is None:
-            raise OptionError(f"a log is {ACCEPTED}; this is of type {type(log).__name__}")
+            raise OptionError(f"a table is {ACCEPTED}; this is of type {type(log).__name__}")
         columns = found
     return _open_columns(columns)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from cxmodels.chance import generator
 from cxmodels.errors import FitError, OptionError
 from cxmodels.likelihood.objective import Derivatives, Objective, RealScale
 from cxmodels.numerics.arrays import Floats
@@ -140,7 +141,7 @@ def sample(
     """
     if draws < 1:
         raise OptionError(f"at least one draw is needed, got {draws}")
-    rng, view = np.random.default_rng(seed), RealScale(objective)
+    rng, view = generator(seed), RealScale(objective)
     target = Target(view, *(prior or wide_prior(view.objective.space)).placed(view))
     laplace = _laplace(target, estimate.real)
     n = max(draws, FEWEST_PROPOSALS)

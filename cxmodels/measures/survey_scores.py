@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ADDED = (0.75, 1.5, 0.75)  # answers added to detractors, passives and promoters
 ALL = "all"
+ROUNDING = 1e-12  # below it an error is of arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ def survey_scores(
     customer_id); strata: columns of it within which those who answered stand for all who were
     asked: each answer then counts as invitations over answers of its stratum.
     Returns: group, score, measure (mean; top box, top two boxes; NPS, on a scale of 0 to 10 in
-    whole numbers), estimate, std_error, lower, upper, unit, answers, customers, response_rate.
+    whole numbers), estimate, std_error, lower, upper, unit, answers, customers, response_rate. Of
+    one customer std_error is empty and the interval is the whole scale.
 
     >>> import pandas as pd
     >>> from cxmodels.data.surveys import survey_base
@@ -154,13 +156,15 @@ def _strata(table: "pd.DataFrame", strata: list[str]) -> Ints:
 def _measures(own: _Answers, scale: Scale, level: float) -> Iterator[dict[str, Any]]:
     """All measures of one score."""
     values, whole = own.values, bool((own.values % 1 == 0).all())
-    yield _row("mean", _mean(own, scale, level), own, f"points, {scale}")
+    mean = _row("mean", _mean(own, scale, level), own, f"points, {scale}")
+    yield _alone(mean, scale.low, scale.high)
     if whole and (scale.high - scale.low) % 1 == 0:
         for name, least in (("top box", scale.high), ("top two boxes", scale.high - 1.0)):
             share = _share(own, (values >= least).astype(np.float64), level)
-            yield _row(name, share, own, "share of answers")
+            yield _alone(_row(name, share, own, "share of answers"), 0.0, 1.0)
     if whole and (scale.low, scale.high) == (0.0, 10.0):
-        yield _row("NPS", _promoters(own, level), own, "points, -100 to 100")
+        nps = _row("NPS", _promoters(own, level), own, "points, -100 to 100")
+        yield _alone(nps, -100.0, 100.0)
 
 
 def _row(
@@ -170,13 +174,19 @@ def _row(
     return {
         "measure": name,
         "estimate": value,
-        "std_error": error,
+        "std_error": error if error > ROUNDING else 0.0,
         "lower": lower,
         "upper": upper,
         "unit": unit,
         "answers": own.values.size,
         "customers": int(np.unique(own.customer).size),
     }
+
+
+def _alone(row: dict[str, Any], low: float, high: float) -> dict[str, Any]:
+    """The row where one customer answered, who says nothing of how others differ: no error, and an
+    interval of all that the measure can be."""
+    return row | ({"std_error": None, "lower": low, "upper": high} if row["customers"] == 1 else {})
 
 
 def _error(own: _Answers, worth: Floats) -> tuple[float, float, float]:

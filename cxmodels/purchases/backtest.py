@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Bools, Floats, Ints
@@ -78,7 +79,7 @@ class Holdout:
         theta = np.concatenate([fit.theta[None], sample])
         expected = p_alive(family, theta, seen)
         expected *= family.expected_purchases(groups.alive(family, theta), t)[:, groups.group]
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         parts = [counts for _, _, counts in future_counts(family, sample, seen, float(t), rng)]
         actual = base.table["holdout_frequency"].to_numpy(dtype=np.int64)
         counts = np.concatenate(parts, axis=1)
@@ -89,7 +90,7 @@ class Holdout:
         weight = np.bincount(self.row, weights=chosen, minlength=self.counts.shape[1])
         variance = np.array([weight @ self.counts.var(axis=0)])
         mean = (self.by_draw @ weight)[:, None]
-        return interval_of_total(mean, variance, level, np.random.default_rng(seed))[:, 0]
+        return interval_of_total(mean, variance, level, generator(seed))[:, 0]
 
     def percentile(self, seed: int) -> Floats:
         """Randomised probability integral transform (n,): uniform where predictions are honest."""
@@ -102,7 +103,7 @@ class Holdout:
             seen = self.actual[customers]
             below[customers] = np.searchsorted(simulated, seen, side="left")
             equal[customers] = np.searchsorted(simulated, seen, side="right")
-        chance = np.random.default_rng(seed).random(self.actual.size)
+        chance = generator(seed).random(self.actual.size)
         draws = len(self.counts)
         return (below + chance * (equal - below + 1.0)) / (draws + 1.0)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase, Profiles
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily, p_no_purchase
@@ -79,7 +80,7 @@ def _quantiles(
     """(4, profiles): interval of the expectation, then of the count."""
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     ends = np.empty((4, seen.T.size))
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     parts = AliveGroups.of(family, seen).parts(len(sample))
     of: Floats | None = None
     futures = future_counts(family, sample, seen, t, rng)
@@ -102,7 +103,7 @@ def new_customer_table(
     tails = [(1 - level) / 2, (1 + level) / 2]
     lower, upper = np.quantile(family.expected_purchases(sample, span), tails)
     repeated = np.repeat(sample, max(1, 20_000 // len(sample)), axis=0)
-    counts = family.simulate_counts(repeated, span, np.random.default_rng(seed))
+    counts = family.simulate_counts(repeated, span, generator(seed))
     fewest, most = np.quantile(counts, tails, method="inverted_cdf")
     row = {
         "p_alive_at_horizon": float(family.survival(fit.theta, span)),

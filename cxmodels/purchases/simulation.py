@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import Profiles
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints
@@ -21,7 +22,7 @@ def simulated_log(
     """Purchases of new customers over T units of time, the first at time 0; marked as simulated."""
     if customers < 1 or not T > 0:
         raise OptionError(f"customers and T must be above 0, got {customers} and {T}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     paths = family.simulate(np.broadcast_to(theta, (customers, theta.size)), np.float64(T), rng)
     customer = np.concatenate([np.arange(customers), paths.customer])
     time = np.concatenate([np.zeros(customers), paths.time])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import elapsed
 from cxmodels.errors import OptionError
@@ -38,7 +39,7 @@ def tracking(
     design = design_in(fit.family)
     by_path = design is not None and design.over_time
     spread, steps = (_variance_by_path if by_path else _behaviour_variance)(fit, mix, ahead, seed)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     result = table[["period", "period_end", "part"]].copy()
     actual = table["repeat_purchases"].to_numpy(dtype=np.float64)
     per_period = np.diff(curves, axis=1, prepend=0.0)
@@ -99,7 +100,7 @@ def _behaviour_variance(
     Simulated for a customer of a random kind on a grid of ages, less what the kinds' means vary,
     and summed over independent customers.
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     age, size = _ages(fit, mix, ahead), mix.size
     own = fit.family.link.rows(fit.theta, mix.drawn(PATHS, rng))
     own = np.broadcast_to(own, (PATHS, own.shape[-1]))
@@ -130,7 +131,7 @@ def _variance_by_path(
     age, copies = _ages(fit, few, ahead), max(2, PATHS // few.size.size)
     own = fit.family.link.rows(fit.theta, few.kind)
     who = np.repeat(np.arange(few.size.size), copies)
-    paths = fit.family.simulate(own[who], age[who, -1], np.random.default_rng(seed))
+    paths = fit.family.simulate(own[who], age[who, -1], generator(seed))
     period = (paths.time[:, None] > age[who[paths.customer]]).sum(axis=1)
     count = np.zeros((who.size, ahead.size))
     np.add.at(count, (paths.customer, np.minimum(period, ahead.size - 1)), 1.0)
@@ -181,7 +182,7 @@ def frequency_table(
     exact, variance = _frequencies(fit, fit.theta[None], mix, most)
     found, _ = _frequencies(fit, np.concatenate([fit.theta[None], sample]), mix.few(SAMPLED), most)
     mean = _levelled(exact[0], found)
-    lower, upper = interval_of_total(mean[1:], variance, level, np.random.default_rng(seed))
+    lower, upper = interval_of_total(mean[1:], variance, level, generator(seed))
     actual = np.bincount(np.minimum(seen.frequency, most), weights=seen.weight, minlength=most + 1)
     return pd.DataFrame(
         {

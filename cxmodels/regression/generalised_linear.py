@@ -139,8 +139,15 @@ def independent(x: Floats, names: tuple[str, ...]) -> None:
     _, r, pivot = scipy.linalg.qr(gram / scale[:, None] / scale, pivoting=True)
     small = np.abs(np.diag(r)) < 1e-10 * abs(r[0, 0])
     if small.any():
+        flat = [name for name in _constants(x, names) if name != "const"]
+        if flat:
+            raise FitError(f"column {flat[0]!r} is the same in every row: leave it out")
         repeated = names[pivot[np.flatnonzero(small)[0]]]
         raise FitError(f"column {repeated!r} follows from the other columns: leave one out")
+
+
+def _constants(x: Floats, names: tuple[str, ...]) -> list[str]:
+    return [name for name, span in zip(names, np.ptp(x, axis=0), strict=True) if span == 0.0]
 
 
 def solve(matrix: Floats, right: Floats) -> Floats:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from cxmodels.errors import FitError
+from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.covariance import Clustered, clustered
 from cxmodels.regression.generalised_linear import Kind, regress
@@ -30,6 +30,13 @@ class Reliability:
     error: float
     influence: Floats
     pairs: int
+
+
+def check_reliability(value: float) -> float:
+    """`value` as a number if a share of variance can be it, else OptionError."""
+    if isinstance(value, bool) or not (isinstance(value, int | float) and 0.0 < value <= 1.0):
+        raise OptionError(f"reliability {value!r} is not above 0 and up to 1")
+    return float(value)
 
 
 def reliability(

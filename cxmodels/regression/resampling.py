@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from cxmodels.chance import generator
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.conventions import Linear
@@ -75,7 +76,7 @@ def wild_bootstrap(
     if clusters < 3:
         raise FitError(f"{clusters} clusters: at least 3 are needed")
     asked = _Asked(held, place, *_apart(held, place, by), group.astype(np.int64))
-    weights = _weights(clusters, draws, np.random.default_rng(seed))
+    weights = _weights(clusters, draws, generator(seed))
     statistic, p = _p_value(asked, value, weights)
     lower, upper = (None, None) if level is None else _inverted(asked, weights, level)
     many = "" if clusters >= FEW else f" Only {clusters} clusters."
@@ -200,7 +201,7 @@ def permuted(
     place, held = _place(fit, coefficient), fit.linear
     if by not in ("unit", "period"):
         raise OptionError(f"by {by!r} is neither unit nor period")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     x, base = _apart(held, place, by)
     y = held.X @ held.coefficients + held.e
     left = y - base @ (base.T @ y)

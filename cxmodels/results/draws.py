@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 
@@ -78,7 +79,7 @@ class Draws:
         """
         if n < 1:
             raise OptionError(f"at least one draw is needed, got {n}")
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         whole, rest = divmod(n, len(self))
         order = [rng.permutation(len(self)) for _ in range(whole)]
         chosen = np.concatenate([*order, rng.permutation(len(self))[:rest]])

@@ -47,7 +47,9 @@ class Checks(Faced):
 
     def face(self) -> Face:
         """The verdict, and what each placebo says."""
-        shown = self.table[["outcome", "placebo", "lower", "upper", "fires", "e_value"]]
+        shown = self.table[
+            ["outcome", "placebo", "lower", "upper", "fires", "e_value", "e_value_interval"]
+        ]
         return Face(self.verdict, shown)
 
 
@@ -60,6 +62,11 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
     import pandas as pd
 
     check_level(level)
+    if found.window != linked.window:
+        raise OptionError(
+            f"effects are of the {found.window} after an answer, the linked answers of the "
+            f"{linked.window}: check one by its own"
+        )
     if found.score != linked.score:
         raise OptionError(
             f"effects are of {found.score!r}, the linked answers of {linked.score!r}: check one by "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.chance import generator
 from cxmodels.data.surveys import SurveyBase
 from cxmodels.data.units import Span
 from cxmodels.errors import DataError, FitError, OptionError, Problem
@@ -103,7 +104,7 @@ def drivers(
         raise OptionError(f"draws {draws!r} is below 20: an interval needs more")
     names = _names(surveys, score, items)
     moments, performance, notes = _moments(surveys, names, Span.parse(retest))
-    rng, g = np.random.default_rng(seed), moments.weight.size
+    rng, g = generator(seed), moments.weight.size
     counts = np.concatenate([np.ones((1, g)), rng.multinomial(g, np.full(g, 1.0 / g), draws)])
     told, noise = moments.covariances(counts.astype(np.float64))
     whole = told[0, :-1, :-1]

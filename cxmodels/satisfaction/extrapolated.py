@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.chance import generator
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.measurement_error import noise, simex
@@ -29,7 +30,7 @@ def extrapolated(
 
     if draws < 2:
         raise OptionError(f"draws {draws} is below 2")
-    given, rng = prepared(linked, controls, weights), np.random.default_rng(seed)
+    given, rng = prepared(linked, controls, weights), generator(seed)
     pairs = given.linked.pairs
     at: Ints = pairs["row"].to_numpy()
     of_answer = noise(pairs["score"].to_numpy(), pairs["score_again"].to_numpy(), given.cluster[at],

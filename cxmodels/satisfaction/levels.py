@@ -47,6 +47,8 @@ class Levels(Faced):
     def face(self) -> Face:
         """Whether a straight line will do."""
         head = f"Levels against {self.reference:g}; interval {self.level:.0%}"
+        if self.curvature.empty:
+            return Face(head, self.by_level, self.notes)
         bent = self.curvature[["outcome", "estimate", "lower", "upper", "sentence"]]
         return Face(head, bent, self.notes)
 
@@ -75,10 +77,14 @@ def levels(
     for outcome in outcomes_of(given.linked):
         try:
             rows["by_level"] += _by_level(given, outcome, (kinds, names, against), level)
-            rows["curvature"].append(_curvature(given, outcome, level))
         except FitError as error:
             refused.append(f"{outcome.name}: no effect can be told, {error}.")
-    if not rows["curvature"]:
+            continue
+        try:
+            rows["curvature"].append(_curvature(given, outcome, level))
+        except FitError as error:
+            refused.append(f"{outcome.name}: no bend can be told, {error}.")
+    if not rows["by_level"]:
         raise refusal(refused)
     changed = given.linked.table["score_before"].notna().to_numpy()
     if changed.sum() >= FEWEST:
@@ -158,8 +164,12 @@ def _by_level(
 
 def _curvature(given: Prepared, outcome: Outcome, level: float) -> dict[str, Any]:
     """Of (score - mean)^2 beside the score; and a sentence."""
+    if np.unique(given.score[outcome.rows]).size < 3:
+        raise FitError("its answers have two scores, between which nothing can bend")
     away = given.score - given.score[outcome.rows].mean()
-    fit, errors = given.fit(outcome, np.stack([away**2, away], axis=1), ("bend", "score"))
+    fit, errors = given.fit(
+        outcome, np.stack([away**2, away], axis=1), ("square of the score", "score")
+    )
     row = _row(outcome, (float(fit.coefficients[0]), float(errors.errors[0])), level)
     slope = float(fit.coefficients[1])
     how = "steeper" if row["estimate"] * slope > 0 else "flatter"

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from cxmodels.data.units import TimeUnit
+from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import (
     Reliability,
+    check_reliability,
     corrected,
     normal_interval,
     reliability,
@@ -48,6 +49,7 @@ class Effects(Faced):
 
     table: "pd.DataFrame"
     score: str
+    window: Span
     level: float
     controls: str
     notes: tuple[str, ...]
@@ -78,8 +80,8 @@ def effects(
     negative where it costs. level: width of intervals.
     """
     check_level(level)
-    if reliability is not None and not 0.0 < reliability <= 1.0:
-        raise OptionError(f"reliability {reliability} is not above 0 and up to 1")
+    if reliability is not None:
+        check_reliability(reliability)
     import pandas as pd
 
     given, rows, refused = prepared(linked, controls, weights), [], []
@@ -95,7 +97,7 @@ def effects(
         raise refusal(refused)
     table = pd.DataFrame(rows)
     notes = (*given.notes, *_correction(table, reliability), *refused)
-    return Effects(table, linked.score, level, controls, notes)
+    return Effects(table, linked.score, linked.window, level, controls, notes)
 
 
 def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -> dict[str, Any]:
@@ -130,14 +132,17 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
     }
 
 
-def _each(worth: Mapping[str, float], outcomes: list[Outcome]) -> Mapping[str, float]:
+def _each(worth: Any, outcomes: list[Outcome]) -> Mapping[str, float]:
     """Money by outcome, whose names have to be ours."""
     names = [item.name for item in outcomes if item.kind is Kind.YES_NO or item.times == YEAR]
+    if not isinstance(worth, Mapping):
+        raise OptionError(f"worth is money by outcome, as in {{{names[0]!r}: 40.0}}, got {worth!r}")
     wrong = [name for name in worth if name not in names]
     if wrong:
         raise OptionError(f"worth names {wrong[0]!r}; events with a worth: {', '.join(names)}")
-    if not np.isfinite(list(worth.values())).all():
-        raise OptionError("worth is money: finite numbers")
+    for name, money in worth.items():
+        if not isinstance(money, int | float) or not np.isfinite(money):
+            raise OptionError(f"worth of {name!r} is money, a finite number, got {money!r}")
     return worth
 
 

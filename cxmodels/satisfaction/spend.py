@@ -20,6 +20,7 @@ from cxmodels.regression.generalised_linear import Fitted, Kind
 from cxmodels.regression.measurement_error import (
     Corrected,
     Reliability,
+    check_reliability,
     corrected,
     normal_interval,
 )
@@ -59,8 +60,8 @@ def spend_effect(
     if name not in linked.table:
         held = [name for name in linked.logs if f"{name}_amount" in linked.table]
         raise OptionError(f"log {log!r} has no amounts here. Logs with amounts: {held}")
-    if reliability is not None and not 0.0 < reliability <= 1.0:
-        raise OptionError(f"reliability {reliability} is not above 0 and up to 1")
+    if reliability is not None:
+        check_reliability(reliability)
     given = prepared(linked, controls, weights)
     amount, days = (given.linked.table[key].to_numpy(dtype=np.float64) for key in (name, "days"))
     here = np.flatnonzero(days > 0)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from cxmodels.chance import generator
 from cxmodels.data.firms import FirmPanel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
@@ -58,7 +59,7 @@ def score_error(panel: FirmPanel, *, seed: int = 1) -> ScoreError:
             f"the error of a score is read from three lags of {FEWEST} pairs of years or more: "
             "give its standard deviation in points as error="
         )
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     drawn = []
     for _ in range(RESAMPLES):
         of = rng.integers(0, len(squares), len(squares))

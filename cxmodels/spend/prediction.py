@@ -8,6 +8,7 @@ only, and smoothly on m: they are computed at chosen means for each x and interp
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.spend.family import SpendFamily
@@ -60,7 +61,7 @@ def _intervals(
     for place, count in enumerate(counts):
         rows = order[edges[place] : edges[place + 1]]
         nodes = _nodes(m[rows], max(5, NODES // counts.size))
-        rng = np.random.default_rng([seed, int(count)])
+        rng = generator(seed, int(count))
         at = _at_nodes(family, draws, (count, nodes), level, rng)
         for column in range(4):
             ends[rows, column] = np.interp(m[rows], nodes, at[:, column])

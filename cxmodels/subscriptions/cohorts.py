@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from cxmodels.chance import generator
 from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.errors import OptionError
 from cxmodels.numerics.arrays import Floats, Ints
@@ -91,7 +92,7 @@ def cohort_table(
     point = groups.survival(fit, fit.theta[None], t)[0]
     lower, upper = ends(groups.customers * chance, inside)
     number = groups.customers.astype(np.int64)
-    counts = np.random.default_rng([seed, 11]).binomial(number, chance)
+    counts = generator(seed, 11).binomial(number, chance)
     fewest, most = _count_ends(counts, inside)
     names = list(base.covariates)
     return groups.table[["cohort", "age", "customers", *names]].assign(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span
 from cxmodels.errors import OptionError
@@ -102,7 +103,7 @@ def average_value(  # noqa: PLR0913 - the terms of a valuation by name
     table = _by_model(values, weight, base)
     if not np.isfinite(table["equity"]).all():
         raise OptionError("an equity is infinite (Gamma-Gamma q of 1 or below): nothing to average")
-    equity = _averaged(values, weight, level, np.random.default_rng([seed, 11]))
+    equity = _averaged(values, weight, level, generator(seed, 11))
     return AveragedValue(table, equity, values, _verdict(table, equity))
 
 

@@ -25,6 +25,7 @@ from cxmodels.purchases.covariates import ByCovariates, WithCovariates, moved_on
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.purchases.kinds import Mix
 from cxmodels.purchases.simulation import AliveGroups
+from cxmodels.regression.measurement_error import check_reliability
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.spend.fitted import FittedSpend
@@ -88,8 +89,9 @@ def value_change(  # noqa: PLR0913 - every term of a valuation by name
     covariates.
     """
     inside = check_level(level)
-    if not 0.0 < reliability <= 1.0:
-        raise OptionError(f"reliability {reliability} is not above 0 and up to 1")
+    check_reliability(reliability)
+    if horizon is not None and Span.parse(horizon).count <= 0:
+        raise OptionError(f"horizon {horizon!r} is not a positive span of time")
     if not (isinstance(draws, int) and draws >= 50):
         raise OptionError(f"draws {draws!r} is below 50: an interval needs more")
     if isinstance(fit, FittedSubscriptions):

@@ -12,6 +12,7 @@ from enum import Enum
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.subscriptions import SubscriptionBase
 from cxmodels.data.units import Span
 from cxmodels.errors import DataError, OptionError, Problem
@@ -168,7 +169,7 @@ def subscription_value(  # noqa: PLR0913 - every term of a valuation by name
     worth = groups.customers * each
     mean = worth * drawn.mean
     variance = groups.customers * each**2 * drawn.variance
-    rng = np.random.default_rng([seed, 13])
+    rng = generator(seed, 13)
     facts = {"residual_value": worth * point, "naive_value": worth * naive}
     own = groups.table[["cohort", "age", "customers"]]
     cohorts = _valued(own, facts, mean, gamma_draws(mean, variance, rng), inside)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cxmodels.chance import generator
 from cxmodels.numerics.arrays import Floats, Ints, dot
 from cxmodels.purchases.fitted import FittedPurchases
 from cxmodels.spend.fitted import FittedSpend
@@ -153,7 +154,7 @@ class Shared:
         distinct, place = np.unique(seen.orders, return_inverse=True)
         kinds, key = np.unique(seen.group * distinct.size + place, return_inverse=True)
         p, q, gamma = drawn.spend.T
-        level = levels(p, q, distinct, np.random.default_rng([seed, 1]))
+        level = levels(p, q, distinct, generator(seed, 1))
         B = paths.sums[0, kinds // distinct.size] / level[kinds % distinct.size]
         A = gamma * B
         mean = np.stack([A.mean(axis=1), B.mean(axis=1)])

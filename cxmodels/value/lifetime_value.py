@@ -11,6 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span, TimeUnit
 from cxmodels.errors import OptionError
@@ -272,7 +273,7 @@ def _total_outcomes(found: Simulated, totals: Totals, terms: Terms, *, lowest: f
     if found.totals is not None:
         return found.totals
     every = totals.every
-    rng = np.random.default_rng([terms.seed, 5])
+    rng = generator(terms.seed, 5)
     noise = np.sqrt(found.behaviour + found.orders) * rng.standard_normal((500, every.size))
     return np.asarray(np.maximum(every + noise, lowest).ravel())
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.numerics.arrays import Floats
 from cxmodels.purchases.family import PurchaseFamily
 from cxmodels.purchases.kinds import Mix
@@ -92,7 +93,7 @@ def _outcomes(
     families: Families, drawn: Parameters, terms: Terms, paid_share: float, mix: Mix
 ) -> Floats:
     """Simulated revenue of new customers, several for each draw."""
-    rng = np.random.default_rng([terms.seed, 3])
+    rng = generator(terms.seed, 3)
     spend = np.repeat(drawn.spend, COPIES, axis=0)
     size = len(spend)
     few = mix.few(SIMULATED)

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from cxmodels.chance import generator
 from cxmodels.data.summaries import CustomerBase
 from cxmodels.data.units import Span
 from cxmodels.errors import DataError, OptionError, Problem
@@ -49,7 +50,7 @@ class Terms:
         """(draws,) annual rates: normal around the rate, held above a tenth of it."""
         if self.rate_sd == 0.0:
             return np.full(draws, self.curve.rate)
-        rng = np.random.default_rng([self.seed, 7])
+        rng = generator(self.seed, 7)
         drawn = self.curve.rate + self.rate_sd * rng.standard_normal(draws)
         return np.maximum(drawn, 0.1 * self.curve.rate)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.chance import generator
 from cxmodels.data.profiles import Floats, Ints
 from cxmodels.data.simulate.people import (
     CHANNELS,
@@ -100,9 +101,10 @@ def company(
     first = day("start", start)
     if first is None or first.day != 1 or first.month % 3 != 1:
         raise OptionError(f"start {start!r} is not the first day of a quarter")
-    if customers < 10 or quarters < 2:
-        raise OptionError("a company has 10 customers or more, and 2 quarters or more")
-    set_to, rng = truth or Truth(), np.random.default_rng(seed)
+    for name, count, least in (("customers", customers, 10), ("quarters", quarters, 2)):
+        if not isinstance(count, int) or count < least:
+            raise OptionError(f"{name} {count!r} is not a whole number of {least} or more")
+    set_to, rng = truth or Truth(), generator(seed)
     people = newcomers(customers, quarters, set_to, rng)
     parts, left, means = _walk(people, quarters, first, set_to, rng)
     parts["transactions"].insert(0, first_orders(people, first, rng))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxmodels.chance import generator
 from cxmodels.data.profiles import Floats
 from cxmodels.errors import OptionError
 
@@ -74,9 +75,10 @@ def market(
     """
     import pandas as pd
 
-    if firms < 5 or years < 3:
-        raise OptionError("a market has 5 firms or more, and 3 years or more")
-    set_to, rng = truth or MarketTruth(), np.random.default_rng(seed)
+    for name, count, least in (("firms", firms, 5), ("years", years, 3)):
+        if not isinstance(count, int) or count < least:
+            raise OptionError(f"{name} {count!r} is not a whole number of {least} or more")
+    set_to, rng = truth or MarketTruth(), generator(seed)
     trade = rng.integers(0, len(INDUSTRIES), firms)
     common = set_to.industry_score * rng.standard_normal(len(INDUSTRIES))[trade]
     lasting = set_to.between * rng.standard_normal(firms)
