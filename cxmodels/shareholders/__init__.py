@@ -6,6 +6,7 @@ from cxmodels.shareholders.factor_model import Alphas, Grs, factor_alphas, grs
 from cxmodels.shareholders.firm_value import ValueRelevance, value_relevance
 from cxmodels.shareholders.portfolios import Portfolios, satisfaction_portfolios
 from cxmodels.shareholders.score_error import ScoreError, score_error
+from cxmodels.shareholders.stock_response import StockResponse, stock_response
 
 __all__ = [
     "Alphas",
@@ -14,6 +15,7 @@ __all__ = [
     "Grs",
     "Portfolios",
     "ScoreError",
+    "StockResponse",
     "ValueRelevance",
     "claims",
     "event_study",
@@ -21,5 +23,6 @@ __all__ = [
     "grs",
     "satisfaction_portfolios",
     "score_error",
+    "stock_response",
     "value_relevance",
 ]

@@ -25,14 +25,13 @@ from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.shareholders.factor_model import POWER
-from cxmodels.shareholders.score_error import known_error, score_error
+from cxmodels.shareholders.score_error import LEAST, error_of, turned
 
 if TYPE_CHECKING:
     from cxmodels.regression.conventions import Errors
 
 OUTCOMES = ("q", "market value", "cash flow growth")
 LONG = 3  # years of a long difference
-LEAST = 0.05  # share of the score's variance that has to be no error
 COLUMNS = (
     "rung", "naive", "naive_error", "reliability", "corrected", "std_error", "lower", "upper",
     "p_value", "per_cent", "per_within_sd", "elasticity", "money", "power", "rows", "firms",
@@ -98,7 +97,7 @@ def value_relevance(
     """
     inside, names = check_level(level), list(controls)
     held, given, notes = _locked(panel, outcome, definition, names)
-    s2, said = _error(panel, error)
+    s2, said = error_of(panel, error)
     own = _Asked(held, ["score", *given], s2, inside, errors, _worth(panel, outcome))
     rows, refused, convention = [], [], ""
     for rung, how in _rungs("industry" in held).items():
@@ -120,17 +119,6 @@ def value_relevance(
         level=inside,
         convention=f"Errors {convention}.",
         notes=(*notes, said, *refused, *panel.notes),
-    )
-
-
-def _error(panel: FirmPanel, given: float | None) -> tuple[tuple[float, float], str]:
-    """Variance of the error of a score with its own error, and where it is from."""
-    if given is not None:
-        return known_error(given), f"The error of a score is given as {given:g} points."
-    found = score_error(panel)
-    return (found.variance, found.std_error), (
-        f"The error of a score is {np.sqrt(found.variance):.2f} points, read from the panel: "
-        f"{1 - found.changes:.0%} of a yearly change."
     )
 
 
@@ -312,8 +300,8 @@ def _placebo(asked: _Asked) -> tuple[pd.DataFrame, str]:
         cross = float(np.sum((size - 1) / size))
         free = len(X) - fit.linear.absorbed - others.shape[1]
         C = np.array([[free, -cross], [-cross, free]])
-        turn = _turned(X.T @ X, C, asked.s2[0])
-        slope = (_turned(X.T @ X, C, asked.s2[0] + 1e-4) - turn) / 1e-4
+        turn = turned(X.T @ X, C, asked.s2[0])
+        slope = (turned(X.T @ X, C, asked.s2[0] + 1e-4) - turn) / 1e-4
         value = turn @ b
         covariance = turn @ V @ turn.T + asked.s2[1] ** 2 * np.outer(slope @ b, slope @ b)
     except FitError as error:
@@ -323,14 +311,6 @@ def _placebo(asked: _Asked) -> tuple[pd.DataFrame, str]:
     table = pd.DataFrame({"column": names, "naive": b, "effect": value, "std_error": spread,
                           "p_value": p, "rows": fit.rows, "firms": fit.units})  # fmt: skip
     return table, ""
-
-
-def _turned(gram: Floats, noise: Floats, s2: float) -> Floats:
-    """(X'X - s2 C)^-1 X'X."""
-    true = gram - s2 * noise
-    if np.linalg.eigvalsh(true)[0] <= LEAST * np.linalg.eigvalsh(gram)[0]:
-        raise FitError("two scores of one firm differ by little more than their error")
-    return np.asarray(np.linalg.solve(true, gram))
 
 
 def _verdict(table: pd.DataFrame, placebo: pd.DataFrame, outcome: str, why_none: str) -> str:

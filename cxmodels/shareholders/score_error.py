@@ -22,6 +22,7 @@ from cxmodels.results.shown_tables import Face, Faced
 
 MOST_LAGS, FEWEST = 6, 30
 RESAMPLES = 200
+LEAST = 0.05  # share of the score's variance that has to be no error
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +91,26 @@ def known_error(sd: float) -> tuple[float, float]:
     if not (np.isfinite(sd) and sd >= 0.0):
         raise OptionError(f"error {sd!r} is a standard deviation in points: 0 or more")
     return sd**2, 0.0
+
+
+def error_of(panel: FirmPanel, given: float | None) -> tuple[tuple[float, float], str]:
+    """Variance of the error of a score with its own error, and where it is from."""
+    if given is not None:
+        return known_error(given), f"The error of a score is given as {given:g} points."
+    found = score_error(panel)
+    return (found.variance, found.std_error), (
+        f"The error of a score is {np.sqrt(found.variance):.2f} points, read from the panel: "
+        f"{1 - found.changes:.0%} of a yearly change."
+    )
+
+
+def turned(gram: Floats, noise: Floats, s2: float) -> Floats:
+    """(X'X - s2 C)^-1 X'X, which frees coefficients of several scores of their errors; C: (k, k)
+    cross products of errors of variance 1. Errors: FitError where little but error is left."""
+    true = gram - s2 * noise
+    if np.linalg.eigvalsh(true)[0] <= LEAST * np.linalg.eigvalsh(gram)[0]:
+        raise FitError("two scores of one firm differ by little more than their error")
+    return np.asarray(np.linalg.solve(true, gram))
 
 
 def _by_firm(held: Panel) -> tuple[Floats, Floats]:

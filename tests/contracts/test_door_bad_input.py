@@ -239,7 +239,7 @@ def test_choices(choices: dict, said: str) -> None:
 
 @pytest.mark.parametrize("log", [[1, 2], 3.0, None, {"id": [1]}, "sales.xlsx"])
 def test_what_is_no_log(log) -> None:
-    with pytest.raises(OptionError, match="a table is|a log.s path"):
+    with pytest.raises(OptionError, match=r"a table is|a log.s path"):
         customer_base(log, **NAMES)
 
 

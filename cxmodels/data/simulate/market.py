@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDUSTRIES = ("airlines", "banks", "energy", "food", "hotels", "retail", "software", "telecoms")
+MARGIN, EARNINGS, GROWTH = 0.05, 0.02, 0.04  # of assets; a point; log, a year
 MIDDLE = 76.0  # points of satisfaction, on a scale of 0 to 100
 
 
@@ -46,6 +47,9 @@ class MarketTruth:
     noise: float = 0.25
     noise_persistence: float = 0.5
     survival: float | None = None
+    news: float = 0.006
+    earnings_news: float = 1.5
+    slow: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("persistence", "noise_persistence"):
@@ -67,7 +71,8 @@ def market(
     """A table of simulated firms by year, in the columns that `firm_panel` reads.
 
     Returns: firm, period, industry, score (0 to 100), satisfaction (the truth, points), released,
-    valued, market_value, book_equity, total_assets, debt, earnings, cash_flow, delisted, simulated.
+    valued, market_value, book_equity, total_assets, debt, earnings, cash_flow,
+    abnormal_return (share, over the year that ends with `valued`), delisted, simulated.
 
     >>> made = market(20, 4, seed=3)
     >>> len(made), bool(made["simulated"].all())
@@ -97,12 +102,32 @@ def market(
         industry=np.repeat(np.take(INDUSTRIES, trade), years),
         score=np.round(score.ravel(), 1),
         satisfaction=MIDDLE + points.ravel(),
+        abnormal_return=_abnormal(table, (points, passing), set_to, rng).ravel(),
         delisted=(alive & ~np.column_stack([alive[:, 1:], np.ones(firms, bool)])).ravel(),
         simulated=True,
     )
     order = ["firm", "period", "industry", "score", "satisfaction"]
     rest = [name for name in table.columns if name not in order]
     return pd.DataFrame(table[alive.ravel()][[*order, *rest]].reset_index(drop=True))
+
+
+def _abnormal(
+    table: "pd.DataFrame", satisfaction: tuple[Floats, Floats], truth: MarketTruth,
+    rng: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """(firms, years) return on what was not foreseen of satisfaction and earnings; the first year
+    has none. satisfaction: all of it, and what comes and goes."""
+    points, passing = satisfaction
+    new = np.full(points.shape, np.nan)
+    new[:, 1:] = passing[:, 1:] - truth.persistence * passing[:, :-1]
+    earnings, assets = (table[name].to_numpy().reshape(points.shape)
+                        for name in ("earnings", "total_assets"))  # fmt: skip
+    profit = np.full(points.shape, np.nan)
+    expected = MARGIN * np.exp(GROWTH) * (1.0 + EARNINGS * (points - new))
+    profit[:, 1:] = earnings[:, 1:] / assets[:, :-1] - expected[:, 1:]
+    out = truth.news * (1.0 - truth.slow) * new + truth.earnings_news * profit
+    out[:, 2:] += truth.news * truth.slow * new[:, 1:-1]
+    return np.asarray(out + 0.15 * rng.standard_normal(points.shape))
 
 
 def _ar(rng: np.random.Generator, firms: int, years: int, spread: float, keep: float) -> Floats:
@@ -130,14 +155,16 @@ def _accounts(
 
     firms, years = log_q.shape
     start = rng.normal(8.0, 1.2, (firms, 1))
-    growth = np.cumsum(0.04 + 0.05 * rng.standard_normal((firms, years)), axis=1)
+    growth = np.cumsum(GROWTH + 0.05 * rng.standard_normal((firms, years)), axis=1)
     assets = np.exp(start + growth)
     share = rng.uniform(0.2, 0.45, (firms, 1)) * np.ones((1, years))
     equity = np.minimum(share, 0.9 * np.exp(log_q)) * assets
     worth = (np.exp(log_q) - 1.0) * assets + equity
     worth = np.maximum(worth, 0.02 * assets)
     equity = worth - (np.exp(log_q) - 1.0) * assets
-    earnings = 0.05 * assets * (1.0 + 0.02 * points + 0.3 * rng.standard_normal((firms, years)))
+    earnings = (
+        MARGIN * assets * (1.0 + EARNINGS * points + 0.3 * rng.standard_normal((firms, years)))
+    )
     period = np.tile(first + np.arange(years), firms)
     days = pd.to_datetime(pd.Series(period).astype(str))
     return pd.DataFrame(
