@@ -8,7 +8,7 @@ from cxmodels.errors import OptionError
 def generator(seed: int | np.random.Generator, *place: int) -> np.random.Generator:
     """Random numbers of a seed; `place` keeps the parts of one answer apart.
 
-    >>> generator(1).integers(10) == generator(1).integers(10)
+    >>> bool(generator(1).integers(10) == generator(1).integers(10))
     True
     """
     if isinstance(seed, np.random.Generator):

@@ -8,13 +8,15 @@ are set aside and counted. What comes back is in order of customer and time.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
 
 from cxmodels.data import tables
-from cxmodels.data.log_contract import first_row
+from cxmodels.data.log_contract import first_row, known_zone
 from cxmodels.data.profiles import Floats
 from cxmodels.data.readings import WHOLE, Reading, Rule, is_text, read_customer, read_time
 from cxmodels.data.tables import LOG, Column, Source, rows_of
@@ -41,6 +43,7 @@ class DatedColumns:
         return roles | {f"word ({place})": name for place, name in enumerate(self.words, 1)}
 
     def __post_init__(self) -> None:
+        known_zone(self.timezone)
         names = list(self.named().values())
         twice = [name for name in names if names.count(name) > 1]
         if twice:
@@ -105,7 +108,7 @@ def _read(
     )
     columns = [column for name in names.numbers if (column := source.find(name)) is not None]
     numbers = {column.name: _number(column) for column in columns}
-    broken = [(rule, "") for rule in (*who.rules, *when.rules)]
+    broken = [(rule, "") for rule in (*who.rules, *when.rules, *_odd_days(when, names))]
     for name, reading in numbers.items():
         broken += [(rule, name) for rule in (*reading.rules, *rules(name, reading.safe))]
     problems = [p for r in (who, when, *numbers.values()) for p in r.problems]
@@ -113,6 +116,17 @@ def _read(
     if problems:
         raise DataError(f"{what} ({source.what})", problems)
     return _fetched(source, who, when, numbers, names)
+
+
+def _odd_days(when: Reading, names: DatedColumns) -> Iterable[Rule]:
+    """That nothing is dated after today, where days are counted, nor before 1900."""
+    if when.problems:
+        return
+    today = datetime.now(ZoneInfo(names.timezone) if names.timezone else None).date()
+    for what, odd in ((f"in the future (today is {today})", f"> DATE '{today}'"),
+                      ("before 1900", "< DATE '1900-01-01'")):  # fmt: skip
+        broken = f"COALESCE(CAST({when.safe} AS DATE) {odd}, FALSE)"
+        yield Rule(f"time column {names.time!r} lies {what}", broken, "Correct these dates")
 
 
 def _structure(source: Source, names: DatedColumns) -> list[Problem]:

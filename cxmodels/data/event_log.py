@@ -83,7 +83,9 @@ def event_log(  # noqa: PLR0913 - the door names every choice
     return EventLog(
         customer=rows.customer,
         moment=rows.moment,
-        event=np.arange(rows.moment.size) if order is None else _numbered(rows.words[order]),
+        event=np.arange(rows.moment.size)
+        if order is None
+        else _orders(rows.customer, rows.words[order]),
         amount=None if amount is None else rows.numbers[amount],
         product=None if product is None else _numbered(rows.words[product]),
         first=opens,
@@ -95,6 +97,12 @@ def event_log(  # noqa: PLR0913 - the door names every choice
 
 def _day(moment: Any) -> Any:
     return moment.astype("datetime64[D]").item()
+
+
+def _orders(customer: Any, order: Any) -> Ints:
+    """(n,) number of the order of each row; a shop may count orders anew for each customer."""
+    own, whose = _numbered(order), _numbered(customer)
+    return _numbered(whose * (own.max() + 1) + own)
 
 
 def _numbered(words: Any) -> Ints:

@@ -78,7 +78,10 @@ def _from_series(series: "pd.Series[Any]") -> "tuple[pa.Array, Mixture | None]":
     import pyarrow as pa
 
     if series.dtype != object:
-        return pa.Array.from_pandas(series), None
+        try:
+            return pa.Array.from_pandas(series), None
+        except pa.ArrowException:  # complex numbers and their like: read as text, and told as such
+            return pa.array(series.astype(str).tolist(), pa.string()), None
     return _from_objects(series.tolist())
 
 

@@ -37,15 +37,7 @@ class LogColumns:
     timezone: str | None
 
     def __post_init__(self) -> None:
-        if self.timezone is not None:
-            try:
-                ZoneInfo(self.timezone)
-            except (ZoneInfoNotFoundError, ValueError):
-                raise OptionError(
-                    f"timezone {self.timezone!r} is not a known zone; write it as "
-                    "'Europe/Berlin' or 'UTC'"
-                ) from None
-
+        known_zone(self.timezone)
         played = {"customer": self.customer, "time": self.time, "amount": self.amount}
         roles = [(role, name) for role, name in {**played, "order": self.order}.items() if name]
         for place, (role, name) in enumerate(roles):
@@ -183,6 +175,17 @@ def _scan(
     if problems or row[2] is None or row[3] is None:
         return None, problems
     return LogFacts(int(row[0]), int(row[1]), Decimal(row[2]), row[3], row[4]), []
+
+
+def known_zone(timezone: str | None) -> None:
+    """OptionError for a time zone that is none."""
+    if timezone is not None:
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError):
+            raise OptionError(
+                f"timezone {timezone!r} is not a known zone; write it as 'Europe/Berlin' or 'UTC'"
+            ) from None
 
 
 def _future(readings: dict[str, Reading], names: LogColumns) -> list[Rule]:

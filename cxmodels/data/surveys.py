@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cxmodels.data.readings import Rule
 
 FEW = 20  # answers of a month below which its scale is not judged
-NARROW = 0.2  # part of a scale that a month of another scale would fill
+NARROW = {20.0: 0.2, 9.0: 0.5}  # width -> part of a scale that a month of another would fill
+CHANCE = 1e-6  # of such a month, were its answers like those of the others
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,24 @@ class SurveyBase:
         whom = f"{n:,} customer{'' if n == 1 else 's'}"
         lines = [f"SurveyBase: {answered:,} answers of {whom}{asked}, {days}", f"scores: {scales}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def one_of(surveys: Any, score: Any) -> None:
+    """OptionError for what is no survey, or for a score that it has not."""
+    if not isinstance(surveys, SurveyBase):
+        raise OptionError(f"this takes a survey from survey_base, got {type(surveys).__name__}")
+    if not isinstance(score, str) or score not in surveys.scales:
+        raise OptionError(f"score {score!r} is not one of {', '.join(surveys.scales)}")
+
+
+def several(surveys: Any, names: Any, what: str) -> list[str]:
+    """Names of scores of a survey, each once and in order; a text alone is no list of names."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise OptionError(f"{what} are several scores, as in ['quality', 'price'], got {names!r}")
+    listed = list(dict.fromkeys(names))
+    for name in listed:
+        one_of(surveys, name)
+    return listed
 
 
 def survey_base(
@@ -180,13 +199,18 @@ def _mixed_scales(rows: "DatedRows", scales: dict[str, Scale]) -> Iterator[Probl
     for name, scale in scales.items():
         value, width = rows.numbers[name], scale.high - scale.low
         told = ~np.isnan(value)
-        if width < 2 * 10 or not told.any():
+        part = next((part for least, part in NARROW.items() if width >= least), None)
+        if part is None or not told.any():
             continue
         top = np.full(months.size, -np.inf)
         np.maximum.at(top, place[told], value[told])
-        many = np.bincount(place[told], minlength=months.size) >= FEW
-        low = many & (top <= scale.low + NARROW * width)
-        if low.any() and (many & ~low).any():
+        counts = np.bincount(place[told], minlength=months.size)
+        cut = scale.low + part * width
+        low = (counts >= FEW) & (top <= cut)
+        others = value[told & ~low[place]]
+        like = float(np.mean(others <= cut)) if others.size else 1.0
+        low &= counts * np.log(max(like, 1e-300)) < np.log(CHANCE)
+        if low.any():
             first = f"{months[np.argmax(low)]}, whose highest answer is {top[np.argmax(low)]:g}"
             yield Problem(
                 f"score {name!r}, on a scale of {scale}, seems to mix two scales by month",

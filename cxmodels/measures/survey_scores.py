@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 
 from cxmodels.data.given_summaries import as_pandas
-from cxmodels.data.surveys import Scale, SurveyBase
+from cxmodels.data.surveys import Scale, SurveyBase, several
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.results.estimate import check_level
@@ -56,7 +56,8 @@ def survey_scores(
     asked: each answer then counts as invitations over answers of its stratum.
     Returns: group, score, measure (mean; top box, top two boxes; NPS, on a scale of 0 to 10 in
     whole numbers), estimate, std_error, lower, upper, unit, answers, customers, response_rate. Of
-    one customer std_error is empty and the interval is the whole scale.
+    one customer std_error is empty and the interval is the whole scale, as it is where nobody
+    answered.
 
     >>> import pandas as pd
     >>> from cxmodels.data.surveys import survey_base
@@ -69,6 +70,13 @@ def survey_scores(
     import pandas as pd
 
     check_level(level)
+    if not isinstance(surveys, SurveyBase):
+        raise OptionError(f"survey_scores takes a survey_base, got {type(surveys).__name__}")
+    if isinstance(strata, str):
+        raise OptionError(f"strata are columns of customers=, as in [{strata!r}]")
+    strata = list(strata)
+    if by == "customer_id" or "customer_id" in strata:
+        raise OptionError("customer_id makes a group of every customer: take one of several")
     table = _with_facts(surveys, customers, [*strata, *([by] if by else [])])
     group = _groups(table, by)
     weight, stratum = _weights(table, list(strata)), _strata(table, list(strata))
@@ -79,6 +87,7 @@ def survey_scores(
         for score, scale in surveys.scales.items():
             told = here & table[score].notna().to_numpy()
             if not told.any():
+                rows.append({"group": name, "score": score, **_silent(scale), "response_rate": 0.0})
                 continue
             own = _Answers(
                 table[score].to_numpy()[told], weight[told], table["customer_id"].to_numpy()[told],
@@ -183,6 +192,13 @@ def _row(
     }
 
 
+def _silent(scale: Scale) -> dict[str, Any]:
+    """The mean of a group in which nobody answered: anything on the scale."""
+    none = {"measure": "mean", "estimate": None, "std_error": None}
+    ends = {"lower": scale.low, "upper": scale.high, "unit": f"points, {scale}"}
+    return none | ends | {"answers": 0, "customers": 0}
+
+
 def _alone(row: dict[str, Any], low: float, high: float) -> dict[str, Any]:
     """The row where one customer answered, who says nothing of how others differ: no error, and an
     interval of all that the measure can be."""
@@ -211,7 +227,7 @@ def _error(own: _Answers, worth: Floats) -> tuple[float, float, float]:
     error = float(np.sqrt(g / max(g - 1.0, 1.0) * (parts @ parts) + between))
     spread = float(own.weights @ (worth - mean) ** 2 / total)
     alike = float(total**2 / (own.weights**2).sum())
-    if spread == 0.0 or g == 1:
+    if spread == 0.0 or error <= ROUNDING or g == 1:
         return mean, error, min(alike, float(g))
     return mean, error, min(spread / error**2 * g / max(g - 1.0, 1.0), float(own.values.size))
 
@@ -226,7 +242,7 @@ def _mean(own: _Answers, scale: Scale, level: float) -> tuple[float, float, floa
     width = scale.high - scale.low
     p, error, n = _error(own, (own.values - scale.low) / width)
     spread = error**2 * n
-    if spread == 0.0:
+    if spread <= ROUNDING or not 0.0 < p < 1.0:
         m = (n * p + 0.5) / (n + 1.0)
         spread = (n * (p - m) ** 2 + 0.5 * (m**2 + (1.0 - m) ** 2)) / (n + 1.0)
         phi = spread / (m * (1.0 - m))
@@ -292,15 +308,17 @@ def survey_index(
     import pandas as pd
 
     check_level(level)
-    names = tuple(items)
-    unknown = [name for name in names if name not in surveys.scales]
-    if unknown or len(set(names)) < 2:
+    names = tuple(several(surveys, items, "items"))
+    if len(names) < 2:
         raise OptionError(f"items are two or more of {', '.join(surveys.scales)}, got {names}")
     told = surveys.table[surveys.table[list(names)].notna().all(axis=1)]
     if len(told) < 2:
         problem = Problem("fewer than two answers have all items", len(told))
         raise DataError("survey", [problem])
-    part = np.ones(len(names)) if weights is None else np.asarray(list(weights), dtype=np.float64)
+    try:
+        part = np.array([1.0] * len(names) if weights is None else [float(w) for w in weights])
+    except (TypeError, ValueError):
+        raise OptionError(f"weights are {len(names)} numbers, got {weights!r}") from None
     if part.size != len(names) or not (part >= 0.0).all() or part.sum() <= 0.0:
         raise OptionError(f"weights are {len(names)} numbers, none below 0")
     placed = np.stack(

@@ -222,7 +222,10 @@ def _shortened(
 
 
 def _separated(names: tuple[str, ...], b: Floats) -> NoReturn:
-    worst = names[int(np.argmax(np.abs(b)))]
+    own = [place for place, name in enumerate(names) if name != "const"]
+    if not own or np.abs(b[own]).max() < 1e-6 * np.abs(b).max():
+        raise FitError("no finite estimate: outcomes lie too far apart, or nearly all are 0")
+    worst = names[own[int(np.argmax(np.abs(b[own])))]]
     raise FitError(
         f"no finite estimate: the outcome is always or never there for some value of {worst!r}; "
         "leave that column out, or join its rare values"

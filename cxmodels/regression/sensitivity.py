@@ -90,6 +90,15 @@ def sensitivity(
     return Sensitivity(estimate, error, degrees, alpha)
 
 
+def partial_r2(y: Floats, x: Floats, names: tuple[str, ...]) -> dict[str, float]:
+    """Of each column of x (n, k) with y (n,), given the others, by least squares."""
+    fit = regress(y, x, names, Kind.NUMBER)
+    degrees = fit.rows - len(names)
+    inverse = np.diag(solve(fit.information, np.eye(len(names))))
+    t2 = fit.coefficients**2 / (float(fit.slopes @ fit.slopes) / degrees * inverse)
+    return dict(zip(names, (t2 / (t2 + degrees)).tolist(), strict=True))
+
+
 def benchmark(
     y: Floats,
     x: Floats,
@@ -111,11 +120,20 @@ def benchmark(
     left = tuple(name for name in names if name != column)
     with_column = sensitivity(own, rest, left, other).partial_r2
     with_outcome = sensitivity(y, x, names, other).partial_r2
+    return as_strong(whole, other, (with_column, with_outcome), times)
+
+
+def as_strong(
+    whole: Sensitivity, other: str, partial: tuple[float, float], times: float = 1.0
+) -> Benchmark:
+    """What a cause `times` as strong as a column would leave, from the partial R2 of that column
+    with the one in question and with the outcome (equations in section 4.4 there)."""
+    with_column, with_outcome = partial
     r2_column = times * with_column / (1.0 - with_column)
     if r2_column >= 1.0:
         raise OptionError(
             f"a cause {times:g} times as strong as {other!r} would explain more than all of "
-            f"{column!r}: choose a smaller factor"
+            "the column in question: choose a smaller factor"
         )
     shared = times * with_column**2 / ((1.0 - times * with_column) * (1.0 - with_column))
     ratio = (np.sqrt(times) + np.sqrt(shared)) / np.sqrt(1.0 - shared)

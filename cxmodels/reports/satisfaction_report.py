@@ -232,11 +232,13 @@ def _worth(tables: SatisfactionTables) -> Section:
 def _placebos(tables: SatisfactionTables) -> Section:
     if tables.checks is None:
         return Section("Placebos", ())
-    names = ["outcome", "placebo", "p_value", "e_value", "e_value_interval", "sentence"]
+    names = ["outcome", "placebo", "p_value", "e_value", "e_value_interval", "robustness_value",
+             "sentence"]  # fmt: skip
     kinds = dict.fromkeys(("placebo", "e_value", "e_value_interval"), Kind.NUMBER)
     note = (
         "placebo: effect of the next score on what came before it, both corrected for their error. "
-        "E-value: by which ratio a cause left out would have to go with both."
+        "E-value: by which ratio a cause left out would have to go with both. Robustness value: "
+        "which share of what is left of both it would have to explain (Cinelli and Hazlett 2020)."
     )
     made = table(tables.checks, names, title="Placebos and E-values",
                  style=tables.style(**kinds), note=note)  # fmt: skip

@@ -228,6 +228,14 @@ _SATISFACTION = (
     Column("fires", "whether the placebo is significant, shared out over outcomes", TEXT),
     Column("e_value", "ratio by which a cause left out would go with both", "ratio"),
     Column("e_value_interval", "the same for the interval's end nearest to none", "ratio"),
+    Column(
+        "robustness_value",
+        "share of what is left of score and outcome that a cause left out would have to explain "
+        "to bring the effect to 0 (of a linear model)",
+        SHARE,
+    ),
+    Column("strongest", "the control that would cost most, were a cause as strong left out", TEXT),
+    Column("left_by_strongest", "share of the effect that such a cause would leave", SHARE),
     Column("attribute", "a question on one side of the product or service", TEXT),
     Column("performance", "mean answer", "as the attribute's scale"),
     Column("point", "points of the score, a point of the attribute, corrected", "points a point"),

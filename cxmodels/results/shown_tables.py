@@ -56,7 +56,8 @@ class Faced(ABC):
 
     def __repr__(self) -> str:
         face = self.face()
-        return "\n".join([face.head, face.table.round(3).to_string(index=False), *face.notes])
+        told = face.table.round(3).where(face.table.notna(), float("nan"))  # None is empty as well
+        return "\n".join([face.head, told.to_string(index=False, na_rep=""), *face.notes])
 
     def _repr_html_(self) -> str:
         face = self.face()

@@ -7,14 +7,15 @@ there are cells beyond the coefficients. A cell's mean is read with the sampling
 answers, for which the effect is corrected.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
 from cxmodels.data.given_summaries import as_pandas
-from cxmodels.data.surveys import SurveyBase
-from cxmodels.errors import DataError, FitError, OptionError, Problem
+from cxmodels.data.surveys import SurveyBase, one_of
+from cxmodels.errors import DataError, FitError, Problem
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.covariance import clustered
 from cxmodels.regression.generalised_linear import Kind, regress
@@ -50,24 +51,53 @@ def acquisition_cost(
     import pandas as pd
 
     check_level(level)
-    if score not in surveys.scales:
-        raise OptionError(f"score {score!r} is not one of {', '.join(surveys.scales)}")
-    table = as_pandas(customers)
-    missing = [name for name in ("customer_id", cost, joined, channel) if name not in table]
-    if missing:
-        listed = ", ".join(map(str, table.columns))
-        raise DataError("customers", [Problem(f"there is no column {missing[0]!r}", remedy=listed)])
+    one_of(surveys, score)
+    table = _table(customers, cost, joined, channel)
     means = _means(surveys, table, score, channel)
     new = table[table[cost].notna() & (table[cost] > 0)]
-    before = pd.to_datetime(new[joined]) - pd.DateOffset(months=3)
+    before = new[joined] - pd.DateOffset(months=3)
     new = new.assign(quarter=before.dt.to_period("Q").astype(str))
     new = new.merge(means, on=[channel, "quarter"])
     if not len(new):
         raise FitError(
-            "no customer with a known cost joined a quarter after answers of the channel"
+            f"of {len(table):,} customers {int((table[cost] > 0).sum()):,} have a cost above 0, "
+            f"and none of them joined a quarter after answers of their {channel}"
         )
     row = _fitted(new, cost, channel, level)
     return pd.DataFrame([row | {"customers": len(new), "left_out": len(table) - len(new)}])
+
+
+def _table(customers: Any, cost: str, joined: str, channel: str) -> "pd.DataFrame":
+    """customer_id, and the three columns under their names; DataError with every problem."""
+    import pandas as pd
+
+    given = as_pandas(customers).reset_index(drop=True)
+    wanted = ["customer_id", cost, joined, channel]
+    listed = f"Columns: {', '.join(map(str, given.columns))}"
+    missing = [name for name in wanted if list(given.columns).count(name) != 1]
+    if missing:
+        problems = [Problem(f"there is no one column {name!r}") for name in missing]
+        raise DataError("customers", [*problems[:-1], replace(problems[-1], remedy=listed)])
+    table = given[wanted].copy()
+    table[cost] = pd.to_numeric(given[cost], errors="coerce")
+    table[joined] = pd.to_datetime(given[joined], errors="coerce", format="ISO8601")
+    rules: tuple[tuple[str, pd.Series[Any]], ...] = (
+        ("customer_id occurs more than once", table["customer_id"].duplicated()),
+        (f"{cost} is no number", table[cost].isna() & given[cost].notna()),
+        (f"{cost} is infinite", table[cost].abs() == np.inf),
+        (f"{cost} is below 0", table[cost] < 0),
+        (f"{joined} is missing or no day", table[joined].isna()),
+        (f"{channel} is missing", table[channel].isna()),
+    )
+    problems = []
+    for what, broken in rules:
+        if broken.any():
+            place = int(np.flatnonzero(broken.to_numpy())[0])
+            first = f"row {place + 1:,}: customer_id={table['customer_id'].iloc[place]}"
+            problems.append(Problem(what, int(broken.sum()), first))
+    if problems:
+        raise DataError("customers", problems)
+    return table
 
 
 def _means(surveys: SurveyBase, table: "pd.DataFrame", score: str, channel: str) -> "pd.DataFrame":

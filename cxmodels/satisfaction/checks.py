@@ -23,11 +23,13 @@ from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared
 from cxmodels.satisfaction.link import Linked
+from cxmodels.satisfaction.omitted import omitted_causes
 from cxmodels.satisfaction.outcomes import Effects
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAVING = "leaving"
 SIZE = 0.05  # a placebo fires below this p-value, shared out over the outcomes (Bonferroni)
 
 
@@ -37,8 +39,9 @@ class Checks(Faced):
 
     table: outcome, placebo (effect of the second score on what came before it), lower, upper,
     p_value, fires, e_value and e_value_interval (of the effect of a standard deviation), rows,
-    customers, sentence. causal: whether every outcome but leaving was tested and no placebo fires;
-    verdict: what a report may print, the outcomes that were not tested named.
+    customers, robustness_value, strongest, left_by_strongest (see `omitted_causes`), sentence.
+    causal: whether every outcome but leaving was tested and no placebo fires; verdict: what a
+    report may print, the outcomes that were not tested named.
     """
 
     table: "pd.DataFrame"
@@ -62,10 +65,12 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
     import pandas as pd
 
     check_level(level)
-    if found.window != linked.window:
+    if not (isinstance(linked, Linked) and isinstance(found, Effects)):
+        raise OptionError("checks takes linked answers and the effects of them")
+    if found.window != linked.span:
         raise OptionError(
-            f"effects are of the {found.window} after an answer, the linked answers of the "
-            f"{linked.window}: check one by its own"
+            f"effects are of the {found.window} an answer, the linked answers of the {linked.span} "
+            "it: check one by its own"
         )
     if found.score != linked.score:
         raise OptionError(
@@ -74,24 +79,28 @@ def checks(linked: Linked, found: Effects, *, level: float = 0.9) -> Checks:
         )
     given, second = _between(linked, found.controls)
     told = found.table.set_index("outcome")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for outcome in outcomes_of(given.linked):
-        if outcome.name not in told.index or outcome.kind is Kind.YES_NO:
+        if outcome.name not in told.index:
+            continue
+        if outcome.kind is Kind.YES_NO:
+            rows.append({"outcome": outcome.name, "why": "who left gave no second answer"})
             continue
         try:
             rows.append(_placebo(given, outcome, second, level))
         except FitError as error:
-            rows.append({"outcome": outcome.name, "sentence": f"no placebo: {error}"})
+            rows.append({"outcome": outcome.name, "why": str(error)})
     if not any("placebo" in row for row in rows):
-        reasons = dict.fromkeys(str(row["sentence"]).partition(": ")[2] for row in rows)
+        reasons = dict.fromkeys(str(row["why"]) for row in rows)
         raise FitError("no placebo can be told: " + "; ".join(reasons))
     table = pd.DataFrame(rows)
-    table["fires"] = table["p_value"] < SIZE / len(table)
+    table["fires"] = table["p_value"] < SIZE / table["placebo"].notna().sum()
     table = table.join(_e_values(told.loc[table["outcome"]]))
-    said = [_sentence(row) for row in table.to_dict("records")]
-    table["sentence"] = said
-    causal = not table["fires"].any() and bool(table["placebo"].notna().all())
-    return Checks(table, causal, _verdict(table, found))
+    table = table.merge(omitted_causes(prepared(linked, found.controls, None)), how="left")
+    table["sentence"] = [_sentence(row) for row in table.to_dict("records")]
+    untested = table["placebo"].isna() & (table["outcome"] != LEAVING)
+    causal = not table["fires"].any() and not untested.any()
+    return Checks(table.drop(columns="why", errors="ignore"), causal, _verdict(table, found))
 
 
 def _between(linked: Linked, controls: str) -> tuple[Prepared, Floats]:
@@ -150,16 +159,32 @@ def _e_values(told: "pd.DataFrame") -> "pd.DataFrame":
 
 def _sentence(row: Mapping[Any, Any]) -> str:
     if not np.isfinite(row.get("placebo", np.nan)):
-        return str(row["sentence"])
+        return f"no placebo: {row['why']}; {_strong(row)}"
     if row["fires"]:
         return (
             f"the next score goes with {row['outcome']} before it (p = {row['p_value']:.2g}): "
             "satisfaction follows them, or something moves both"
         )
     return (
-        f"the next score says nothing of {row['outcome']} before it (p = {row['p_value']:.2g}); a "
-        f"cause left out would have to go with both by a ratio of {row['e_value']:.2f}"
+        f"the next score says nothing of {row['outcome']} before it (p = {row['p_value']:.2g}); "
+        f"{_strong(row)}"
     )
+
+
+def _strong(row: Mapping[Any, Any]) -> str:
+    """What it would take to explain the effect away."""
+    told = f"a cause left out would have to go with both by a ratio of {row['e_value']:.2f}"
+    if not isinstance(row["robustness_value"], float) or np.isnan(row["robustness_value"]):
+        return told
+    told += f", or explain {100 * row['robustness_value']:.1f} per cent of what is left of both"
+    if not isinstance(row["strongest"], str):
+        return told
+    left = (
+        "none"
+        if row["left_by_strongest"] <= 0
+        else f"{100 * row['left_by_strongest']:.0f} per cent"
+    )
+    return f"{told}; one as strong as {row['strongest']} would leave {left} of the effect"
 
 
 def _verdict(table: "pd.DataFrame", found: Effects) -> str:
@@ -171,7 +196,11 @@ def _verdict(table: "pd.DataFrame", found: Effects) -> str:
         )
     tested = set(table.loc[table["placebo"].notna(), "outcome"])
     left_out = [name for name in found.table["outcome"] if name not in tested]
-    untested = f" Not tested: {', '.join(left_out)}." if left_out else ""
+    untested = (
+        f" Without a placebo, and so an association only: {', '.join(left_out)}."
+        if left_out
+        else ""
+    )
     told = [
         row
         for row in table.to_dict("records")
@@ -181,7 +210,10 @@ def _verdict(table: "pd.DataFrame", found: Effects) -> str:
         return f"No placebo fires, and no effect can be told from none.{untested}"
     weakest = min(told, key=lambda row: float(row["e_value_interval"]))
     return (
-        f"No placebo fires. If nothing is left out of the controls ({found.controls}), the effects "
-        f"are those of {found.score}; the weakest, on {weakest['outcome']}, would fall to a cause "
-        f"that goes with both by a ratio of {weakest['e_value_interval']:.2f}.{untested}"
+        f"No placebo fires. If nothing is left out of the controls ({found.controls}), the "
+        f"effects on {', '.join(row['outcome'] for row in told)} are those of {found.score}; the "
+        f"weakest of them, on {weakest['outcome']}, would fall to a cause that goes with both, "
+        "the outcome and a standard deviation of the score, by a ratio of "
+        f"{weakest['e_value_interval']:.2f}."
+        f"{untested}"
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxmodels.chance import generator
-from cxmodels.data.surveys import SurveyBase
+from cxmodels.data.surveys import SurveyBase, one_of, several
 from cxmodels.data.units import Span
 from cxmodels.errors import DataError, FitError, OptionError, Problem
 from cxmodels.numerics.arrays import Floats
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 12  # 2^12 regressions a resample
 FEWEST_PAIRS = 30
+FEWEST_CUSTOMERS = 10  # an item: with fewer, resamples leave items that say the same
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,13 +129,8 @@ def drivers(
 
 
 def _names(surveys: SurveyBase, score: str, items: Iterable[str]) -> list[str]:
-    if isinstance(items, str):
-        raise OptionError(f"items are several scores, as in [{items!r}, ...]")
-    names = list(dict.fromkeys([*items, score]))
-    unknown = [name for name in names if name not in surveys.scales]
-    if unknown:
-        told = ", ".join(surveys.scales)
-        raise OptionError(f"{unknown[0]!r} is not one of the scores of the survey: {told}")
+    one_of(surveys, score)
+    names = list(dict.fromkeys([*several(surveys, items, "items"), score]))
     if names[-1] != score or not 2 <= len(names) - 1 <= MOST_ITEMS:
         raise OptionError(f"items are 2 to {MOST_ITEMS} scores beside {score!r}")
     return names
@@ -146,8 +142,11 @@ def _moments(
     import pandas as pd
 
     table = surveys.table[surveys.table[names].notna().all(axis=1)]
-    if len(table) <= len(names) + 1:
-        raise DataError("survey", [Problem("too few questionnaires have all items", len(table))])
+    people, least = table["customer_id"].nunique(), FEWEST_CUSTOMERS * (len(names) - 1)
+    if people < least:
+        what = f"{people:,} customers answered all items: {least} are the least, "
+        what += f"{FEWEST_CUSTOMERS} an item"
+        raise DataError("survey", [Problem(what, len(table))])
     values = table[names].to_numpy(dtype=np.float64)
     flat = [name for name, spread in zip(names, np.ptp(values, axis=0), strict=True) if not spread]
     if flat:

@@ -28,8 +28,8 @@ def extrapolated(
     """
     import pandas as pd
 
-    if draws < 2:
-        raise OptionError(f"draws {draws} is below 2")
+    if not isinstance(draws, int) or draws < 2:
+        raise OptionError(f"draws {draws!r} is not a whole number of 2 or more")
     given, rng = prepared(linked, controls, weights), generator(seed)
     pairs = given.linked.pairs
     at: Ints = pairs["row"].to_numpy()
@@ -55,7 +55,7 @@ def _row(
         return float(fit.coefficients[0])
 
     found = simex(effect, given.score, variance, draws=draws, rng=rng)
-    held = reliability_of(given, outcome)
+    held, _ = reliability_of(given, outcome)
     return {
         "outcome": outcome.name,
         "controlled": float(found.effects[0]),

@@ -100,11 +100,11 @@ class Prepared:
         """What a reader of the numbers has to know."""
         said = (
             f"Association given controls ({self.design.formula.text}, quarter of the answer) of "
-            f"{len(self.linked.table):,} answers with what the {self.linked.window} after them "
+            f"{len(self.linked.table):,} answers with what the {self.linked.span} them "
             "brought; errors clustered by customer, factor G / (G - 1)."
         )
         few = (FEW_SAID.format(self.clusters),) if self.clusters < FEW else ()
-        return (said, *few, *self.lost)
+        return (said, *few, *self.lost, *_unpaid(self.linked))
 
     def fit(
         self, outcome: Outcome, own: Floats, names: tuple[str, ...], *, controls: bool = True
@@ -130,10 +130,31 @@ def refusal(refused: list[str]) -> FitError:
     return FitError(f"no outcome can be told: {'; '.join(reasons)}")
 
 
+def _unpaid(linked: Linked) -> list[str]:
+    """Windows whose events brought nothing or cost money: an amount a line has a log of its own."""
+    said = []
+    for name in linked.logs:
+        if f"{name}_amount" in linked.table:
+            odd = (linked.table[name] > 0) & (linked.table[f"{name}_amount"] <= 0)
+            if odd.any():
+                count = (
+                    f"{name}: {int(odd.sum()):,} windows with events have an amount of 0 or less"
+                )
+                said.append(f"{count}, and are left out of the amount a line.")
+    return said
+
+
+def check_linked(linked: object) -> None:
+    """OptionError for what `link` did not make."""
+    if not isinstance(linked, Linked):
+        raise OptionError(f"this takes linked answers, from link, got {type(linked).__name__}")
+
+
 def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
     """What the regressions of one call share; OptionError for choices that do not exist."""
     import pandas as pd
 
+    check_linked(linked)
     if weights not in (None, RESPONSE):
         raise OptionError(f"weights {weights!r} is not one of None, {RESPONSE!r}")
     _before_the_answer(linked, controls)
@@ -149,17 +170,23 @@ def prepared(linked: Linked, controls: str, weights: str | None) -> Prepared:
 
 def _before_the_answer(linked: Linked, controls: str) -> None:
     """OptionError for controls that the window itself decides: they hold the effect asked for."""
-    parts = ("", "_lines", "_amount", "_products")
-    later = {name + part for name in linked.logs for part in parts}
     for name in read_formula(controls, "controls").variables:
-        if name in later or name in ("left", "days"):
+        if name in decided_later(linked):
             raise OptionError(
                 f"control {name!r} is what followed the answer, and holds the effect that is asked "
                 "for: take what was known before it, as in orders_before"
             )
+        if name == "score":
+            raise OptionError("score is what the effect is of: it is no control")
         if name == "customer_id":
             raise OptionError("customer_id is no control: effects_within compares customers with "
                               "themselves")  # fmt: skip
+
+
+def decided_later(linked: Linked) -> set[str]:
+    """Columns of the linked table that the window after the answer decides."""
+    parts = ("", "_lines", "_amount", "_products")
+    return {name + part for name in linked.logs for part in parts} | {"left", "days"}
 
 
 def _with_controls(linked: Linked, controls: str) -> tuple[Linked, list[str]]:

@@ -95,6 +95,10 @@ def _named(table: "pd.DataFrame", columns: CustomerColumns) -> None:
         for name in wanted
         if list(table.columns).count(name) != 1
     ]
+    columns_twice = table.columns[table.columns.duplicated()]
+    problems += [
+        Problem(f"there are two columns {name!r}") for name in dict.fromkeys(columns_twice)
+    ]
     if problems:
         raise DataError("customers", problems)
 

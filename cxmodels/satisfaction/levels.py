@@ -19,7 +19,14 @@ from cxmodels.regression.generalised_linear import Kind
 from cxmodels.regression.measurement_error import normal_interval
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.satisfaction.fitting import Outcome, Prepared, outcomes_of, prepared, refusal
+from cxmodels.satisfaction.fitting import (
+    Outcome,
+    Prepared,
+    check_linked,
+    outcomes_of,
+    prepared,
+    refusal,
+)
 from cxmodels.satisfaction.link import Linked
 
 if TYPE_CHECKING:
@@ -208,6 +215,7 @@ def promoters(
     import pandas as pd
 
     check_level(level)
+    check_linked(linked)
     scale = linked.scale
     whole = (linked.table["score"] % 1 == 0).all()
     if (scale.low, scale.high) != (0.0, 10.0) or not whole:

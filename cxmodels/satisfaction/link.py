@@ -47,8 +47,14 @@ class Linked:
     score: str
     scale: Scale
     window: Span
+    lag: Span
     logs: tuple[str, ...]
     reconciliation: "pd.DataFrame"
+
+    @property
+    def span(self) -> str:
+        """The window in words, as in "3 months after" or "3 months that begin 1 month after"."""
+        return f"{self.window} {f'that begin {self.lag} ' if self.lag.count else ''}after"
 
     def at(self, keep: Bools) -> "Linked":
         """The same with some of the answers (n,)."""
@@ -63,7 +69,7 @@ class Linked:
         n = self.table["customer_id"].nunique()
         head = (
             f"Linked: {len(self.table):,} answers ({self.score}, {self.scale}) of {n:,} customers, "
-            f"outcomes of the {self.window} after; {len(self.pairs):,} repeated answers"
+            f"outcomes of the {self.span}; {len(self.pairs):,} repeated answers"
         )
         account = self.reconciliation
         lost = account[account["item"].str.startswith("set aside") & (account["rows"] > 0)]
@@ -111,19 +117,21 @@ def link(  # noqa: PLR0913 - the door names every choice
     kept = fit[first]
     reasons[fit[~first]] = WHILE_OPEN
     if not kept.size:
-        raise DataError("survey", [Problem(f"no answer ({score}) can be linked", int(told.sum()),
-                                           remedy=_said(told, reasons, names))])  # fmt: skip
+        why = _said(told, reasons, names) + _hint(known, rows["customer_id"].to_numpy())
+        what = f"no answer ({score}) can be linked"
+        raise DataError("survey", [Problem(what, int(told.sum()), remedy=why)])
     windows = Windows(who[kept], opens[kept], closes[kept])
+    told_from = Windows(who[kept], day[kept], closes[kept] - (opens[kept] - day[kept]))
     table = _table(rows.iloc[kept], score, known, (who[kept], day[kept]))
     _outcomes(table, known, logs, windows, (day[kept], moved(day[kept], spans[0], -1)))
     free = np.flatnonzero(reasons == LINKED)
-    free = free[windows.holding(who[free], day[free]) < 0]
+    free = free[told_from.holding(who[free], day[free]) < 0]
     asked = _table(rows.iloc[free], score, known, (who[free], day[free]))
     asked["answered"] = told[free].astype(np.float64)
     others = told & (who >= 0)
     others[kept] = False
     again = np.flatnonzero(others)
-    pairs = _pairs(rows[score].to_numpy(), (who, day), windows, (kept, again), spans[2])
+    pairs = _pairs(rows[score].to_numpy(), (who, day), told_from, (kept, again), spans[2])
     return Linked(
         table=table,
         pairs=pairs,
@@ -131,6 +139,7 @@ def link(  # noqa: PLR0913 - the door names every choice
         score=score,
         scale=surveys.scales[score],
         window=spans[0],
+        lag=spans[1],
         logs=tuple(logs),
         reconciliation=_account(rows, told, reasons, names),
     )
@@ -140,11 +149,13 @@ def _check(surveys: Any, score: str, logs: Any) -> None:
     """OptionError for what is no survey, no score of it, or no logs."""
     if not isinstance(surveys, SurveyBase):
         raise OptionError(f"link takes a survey from survey_base, got {type(surveys).__name__}")
-    if score not in surveys.scales:
+    if not isinstance(score, str) or score not in surveys.scales:
         raise OptionError(f"score {score!r} is not one of {', '.join(surveys.scales)}")
     if not (isinstance(logs, Mapping) and logs):
         raise OptionError("logs names at least one log, as in {'orders': event_log(...)}")
     for name, log in logs.items():
+        if not (isinstance(name, str) and name):
+            raise OptionError(f"logs are named by text, as in {{'orders': ...}}, not {name!r}")
         if not isinstance(log, EventLog):
             raise OptionError(
                 f"log {name!r} is a {type(log).__name__}: make it with event_log(...) first"
@@ -203,6 +214,17 @@ def _reasons(
     ]
     broken = [who < 0, day < known.since[at], opens >= known.until[at], closes - 1 > closing]
     return np.select(broken, range(1, 5), LINKED).astype(np.int8), names
+
+
+def _hint(known: Known, ids: Any) -> str:
+    """Whether ids are those of customers but for zeros in front or spaces around them."""
+
+    def bare(values: Any) -> set[str]:
+        return {str(value).strip().lstrip("0") for value in values}
+
+    if bare(ids[:1000]) & bare(known.ids):
+        return "; ids differ in zeros in front or in spaces: write them alike"
+    return ""
 
 
 def _said(told: Bools, reasons: Any, names: list[str]) -> str:

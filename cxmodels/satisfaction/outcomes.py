@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from cxmodels.data.units import Span, TimeUnit
+from cxmodels.data.units import TimeUnit
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.generalised_linear import Kind
@@ -49,7 +49,7 @@ class Effects(Faced):
 
     table: "pd.DataFrame"
     score: str
-    window: Span
+    window: str
     level: float
     controls: str
     notes: tuple[str, ...]
@@ -89,24 +89,27 @@ def effects(
     each = _each(worth or {}, outcomes)
     for outcome in outcomes:
         try:
-            row = _row(given, outcome, reliability, level)
+            row, why = _row(given, outcome, reliability, level)
             rows.append(row | _money(outcome, row, each.get(outcome.name), given.linked))
+            refused += [f"{outcome.name}: not corrected, {why}."] if why else []
         except FitError as error:
             refused.append(f"{outcome.name}: no effect can be told, {error}.")
     if not rows:
         raise refusal(refused)
     table = pd.DataFrame(rows)
-    notes = (*given.notes, *_correction(table, reliability), *refused)
-    return Effects(table, linked.score, linked.window, level, controls, notes)
+    notes = (*given.notes, *_correction(table, reliability, len(given.linked.pairs)), *refused)
+    return Effects(table, linked.score, linked.span, level, controls, notes)
 
 
-def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -> dict[str, Any]:
-    """One row of the table."""
+def _row(
+    given: Prepared, outcome: Outcome, known: float | None, level: float
+) -> tuple[dict[str, Any], str]:
+    """One row of the table, and why it is not corrected where repeated answers do not allow it."""
     own = given.score[:, None]
     naive, spread = given.fit(outcome, own, ("score",), controls=False)
     fit, errors = given.fit(outcome, own, ("score",))
     effect, error = float(fit.coefficients[0]), float(errors.errors[0])
-    held = reliability_of(given, outcome, known)
+    held, why = reliability_of(given, outcome, known)
     best = corrected(effect, 0, errors, held or Reliability(1.0, 0.0, np.zeros(given.clusters), 0))
     lower, upper = normal_interval(best.value, best.error, level)
     return {
@@ -129,7 +132,7 @@ def _row(given: Prepared, outcome: Outcome, known: float | None, level: float) -
         "reliability": None if held is None else held.value,
         "rows": outcome.rows.size,
         "customers": int(np.count_nonzero(np.bincount(given.cluster[outcome.rows]))),
-    }
+    }, why
 
 
 def _each(worth: Any, outcomes: list[Outcome]) -> Mapping[str, float]:
@@ -168,25 +171,30 @@ def _money(
 
 def reliability_of(
     given: Prepared, outcome: Outcome, known: float | None = None
-) -> Reliability | None:
-    """Of the score, given the controls, among the rows of an outcome; None where unknown."""
+) -> tuple[Reliability | None, str]:
+    """Of the score, given the controls, among the rows of an outcome; None where unknown, and why
+    where there are repeated answers."""
     if known is not None:
-        return Reliability(known, 0.0, np.zeros(given.clusters), 0)
+        return Reliability(known, 0.0, np.zeros(given.clusters), 0), ""
     pairs, place = given.linked.pairs, np.full(len(given.linked.table), -1)
     place[outcome.rows] = np.arange(outcome.rows.size)
     pairs = pairs[place[pairs["row"].to_numpy()] >= 0]
     if not len(pairs):
-        return None
+        return None, ""
     at = pairs["row"].to_numpy()
     first: Floats = pairs["score"].to_numpy()
-    return reliability(
-        first, pairs["score_again"].to_numpy(), given.columns[at], given.cluster[at], given.clusters
-    )
+    again: Floats = pairs["score_again"].to_numpy()
+    try:
+        return reliability(
+            first, again, given.columns[at], given.cluster[at], given.clusters
+        ), ""  # fmt: skip
+    except FitError as error:
+        return None, str(error)
 
 
-def _correction(table: "pd.DataFrame", known: float | None) -> list[str]:
+def _correction(table: "pd.DataFrame", known: float | None, pairs: int) -> list[str]:
     """What the effects are corrected for, in words."""
-    if table["reliability"].isna().all():
+    if table["reliability"].isna().all() and not pairs:
         return [
             "No repeated answers: the effects are not corrected for the error of the score, and "
             "are too small by its unreliability. Ask some customers twice within weeks, or give "

@@ -6,6 +6,7 @@ import numpy as np
 import scipy
 
 from cxmodels.errors import FitError, OptionError
+from cxmodels.satisfaction.fitting import check_linked, decided_later
 from cxmodels.satisfaction.link import Linked
 from cxmodels.satisfaction.outcomes import effects
 
@@ -58,6 +59,12 @@ def _groups(linked: Linked, by: str) -> "pd.Series[Any]":
     """(n,) the group of each answer, as a category."""
     import pandas as pd
 
+    check_linked(linked)
+    if by in decided_later(linked) or by == "customer_id":
+        raise OptionError(
+            f"by {by!r} is decided by what followed the answer, or is the customer: groups are of "
+            "what was known before"
+        )
     if by not in linked.table:
         listed = ", ".join(map(str, linked.table.columns))
         raise OptionError(f"by {by!r} is no column. Columns: {listed}")

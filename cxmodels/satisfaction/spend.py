@@ -25,7 +25,7 @@ from cxmodels.regression.measurement_error import (
     normal_interval,
 )
 from cxmodels.results.estimate import check_level
-from cxmodels.satisfaction.fitting import Outcome, Prepared, prepared
+from cxmodels.satisfaction.fitting import Outcome, Prepared, check_linked, prepared
 from cxmodels.satisfaction.link import YEAR, Linked
 from cxmodels.satisfaction.outcomes import reliability_of
 
@@ -56,6 +56,7 @@ def spend_effect(
     import pandas as pd
 
     check_level(level)
+    check_linked(linked)
     name = f"{log}_amount"
     if name not in linked.table:
         held = [name for name in linked.logs if f"{name}_amount" in linked.table]
@@ -91,7 +92,7 @@ def _part(
         fit, errors = given.fit(outcome, own, ("score", "log of days")[: own.shape[1]])
     except FitError as error:
         raise FitError(f"{outcome.name}: {error}") from None
-    held = reliability_of(given, outcome, known)
+    held, _ = reliability_of(given, outcome, known)
     sure = held or Reliability(1.0, 0.0, np.zeros(given.clusters), 0)
     found = corrected(float(fit.coefficients[0]), 0, errors, sure)
     return outcome, fit, found, held is not None, errors.clusters

@@ -125,8 +125,23 @@ def test_without_repeated_answers_it_is_said(linked):
     assert found.table["corrected"].isna().all()
     assert "No repeated answers" in found.notes[1]
     few = replace(linked, pairs=linked.pairs.iloc[:10])
-    with pytest.raises(cx.FitError, match="repeated answers are too few"):
-        effects(few, controls=CONTROLS)
+    told = effects(few, controls=CONTROLS)
+    assert told.table["corrected"].isna().all()
+    assert any("not corrected" in note and "are too few" in note for note in told.notes)
+
+
+def test_answers_that_agree_with_nothing_are_told_uncorrected(linked):
+    """A shuffled score: naive and controlled effects stand, at their size."""
+    rng = np.random.default_rng(5)
+    table, pairs = linked.table.copy(), linked.pairs.copy()
+    table["score"] = rng.permutation(table["score"].to_numpy())
+    pairs["score"] = table["score"].to_numpy()[pairs["row"].to_numpy()]
+    from dataclasses import replace
+
+    told = effects(replace(linked, table=table, pairs=pairs), controls=CONTROLS)
+    assert told.table["corrected"].isna().all()
+    assert (told.table["controlled"].abs() < 4 * told.table["controlled_error"]).all()
+    assert any("repeated answers hardly agree" in note for note in told.notes)
 
 
 def test_intervals_are_normal_ones(linked):

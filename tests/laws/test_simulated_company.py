@@ -138,9 +138,9 @@ def test_nothing_happens_outside():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"customers": 3}, "10 customers or more"),
+        ({"customers": 3}, "of 10 or more"),
         ({"start": "2023-02-01"}, "first day of a quarter"),
-        ({"quarters": 1}, "2 quarters or more"),
+        ({"quarters": 1}, "of 2 or more"),
     ],
 )
 def test_refusals(asked, said):

@@ -40,6 +40,8 @@ from cxmodels.errors import OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST, MOST_QUARTERS = 500_000_000, 400  # customers by quarters
+
 
 @dataclass(frozen=True, repr=False)
 class Company:
@@ -104,7 +106,15 @@ def company(
     for name, count, least in (("customers", customers, 10), ("quarters", quarters, 2)):
         if not isinstance(count, int) or count < least:
             raise OptionError(f"{name} {count!r} is not a whole number of {least} or more")
-    set_to, rng = truth or Truth(), generator(seed)
+    if quarters > MOST_QUARTERS:
+        raise OptionError(f"quarters {quarters:,} is more than {MOST_QUARTERS}: a century")
+    set_to, rng = Truth() if truth is None else truth, generator(seed)
+    if not isinstance(set_to, Truth):
+        raise OptionError(f"truth is a Truth, as in Truth(orders=0.1), got {truth!r}")
+    if customers * quarters > MOST:
+        raise OptionError(
+            f"{customers:,} customers by {quarters:,} quarters are more than {MOST:,} rows"
+        )
     people = newcomers(customers, quarters, set_to, rng)
     parts, left, means = _walk(people, quarters, first, set_to, rng)
     parts["transactions"].insert(0, first_orders(people, first, rng))

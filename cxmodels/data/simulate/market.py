@@ -83,7 +83,9 @@ def market(
     for name, count, least in (("firms", firms, 5), ("years", years, 3)):
         if not isinstance(count, int) or count < least:
             raise OptionError(f"{name} {count!r} is not a whole number of {least} or more")
-    set_to, rng = truth or MarketTruth(), generator(seed)
+    set_to, rng = MarketTruth() if truth is None else truth, generator(seed)
+    if not isinstance(set_to, MarketTruth):
+        raise OptionError(f"truth is a MarketTruth, as in MarketTruth(value=0.0), got {truth!r}")
     trade = rng.integers(0, len(INDUSTRIES), firms)
     common = set_to.industry_score * rng.standard_normal(len(INDUSTRIES))[trade]
     lasting = set_to.between * rng.standard_normal(firms)
