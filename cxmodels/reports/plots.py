@@ -5,17 +5,20 @@ A chart shows itself in a notebook; `document.Chart.of(chart)` puts it into a re
 
 from cxmodels.reports.labels import Labels
 from cxmodels.reports.plots_audit import cohort_chart, cohort_heatmap, decile_bars
+from cxmodels.reports.plots_claims import claims_gallery
+from cxmodels.reports.plots_events import event_returns
 from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
 from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
 from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
 from cxmodels.reports.plots_parameters import parameter_posterior
+from cxmodels.reports.plots_portfolios import portfolio_alphas, portfolio_growth
 from cxmodels.reports.plots_satisfaction import (
     effect_comparison,
     importance_performance,
     level_effects,
 )
 from cxmodels.reports.plots_selection import calibration, forecast_bias, model_comparison
-from cxmodels.reports.plots_shareholders import value_ladder
+from cxmodels.reports.plots_shareholders import score_noise, value_ladder
 from cxmodels.reports.plots_subscriptions import base_value, retention_curve, survival_curve
 from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
 from cxmodels.reports.plots_value import equity_sources, lorenz_curve
@@ -24,11 +27,13 @@ __all__ = [
     "Labels",
     "base_value",
     "calibration",
+    "claims_gallery",
     "cohort_chart",
     "cohort_heatmap",
     "decile_bars",
     "effect_comparison",
     "equity_sources",
+    "event_returns",
     "forecast_bias",
     "frequency_histogram",
     "holdout_conditional",
@@ -38,8 +43,11 @@ __all__ = [
     "lorenz_curve",
     "model_comparison",
     "parameter_posterior",
+    "portfolio_alphas",
+    "portfolio_growth",
     "recency_frequency_heatmap",
     "retention_curve",
+    "score_noise",
     "second_purchase_curve",
     "survival_curve",
     "tracking_cumulative",
