@@ -2,7 +2,7 @@
 
 from cxmodels import satisfaction
 from cxmodels.data import samples, simulate
-from cxmodels.data.cohorts import CohortTable, cohort_table
+from cxmodels.data.cohorts import cohort_table
 from cxmodels.data.event_log import event_log
 from cxmodels.data.firms import firm_panel
 from cxmodels.data.returns import returns_of
@@ -13,7 +13,7 @@ from cxmodels.data.surveys import survey_base
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
 from cxmodels.likelihood.posterior import NormalPrior
-from cxmodels.measures.audit import Audit, audit
+from cxmodels.measures.audit import audit
 from cxmodels.measures.survey_scores import survey_index, survey_scores
 from cxmodels.purchases.backtest import conditional_expectation, holdout_summary
 from cxmodels.purchases.bg_bb import BGBB
@@ -30,7 +30,13 @@ from cxmodels.purchases.rate_dependence import rate_dependence
 from cxmodels.purchases.regularity import regularity
 from cxmodels.purchases.selection import Selection, select
 from cxmodels.purchases.tracking import frequency_table, tracking
-from cxmodels.shareholders import claims, event_study, satisfaction_portfolios, value_relevance
+from cxmodels.shareholders import (
+    claims,
+    event_study,
+    satisfaction_portfolios,
+    stock_response,
+    value_relevance,
+)
 from cxmodels.spend.drift import order_drift
 from cxmodels.spend.fitted import FittedSpend
 from cxmodels.spend.gamma_gamma import GammaGamma
@@ -63,8 +69,6 @@ __all__ = [
     "MBGNBD",
     "NBD",
     "SBG",
-    "Audit",
-    "CohortTable",
     "CustomerBase",
     "CxError",
     "DataError",
@@ -116,6 +120,7 @@ __all__ = [
     "select",
     "simulate",
     "spend_dependence",
+    "stock_response",
     "subscription_value",
     "summary_sql",
     "survey_base",

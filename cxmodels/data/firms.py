@@ -70,6 +70,10 @@ class FirmPanel:
         """The panel with further columns (n,), in the order of `table`."""
         return replace(self, table=self.table.assign(**columns))
 
+    def with_notes(self, *notes: str) -> "FirmPanel":
+        """The panel with further remarks."""
+        return replace(self, notes=(*self.notes, *notes))
+
 
 def firm_panel(
     table: Any,

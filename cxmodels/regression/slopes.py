@@ -16,6 +16,8 @@ from cxmodels.results.shown_tables import Face, Faced
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST = 5  # units of a group with a slope of its own: errors clustered by fewer tell nothing
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Slopes(Faced):
@@ -145,21 +147,26 @@ def slopes_by(  # noqa: PLR0913 - what is regressed, on what, within what
     by: str,
     unit: str,
     period: str,
+    controls: list[str] | None = None,
     estimator: str = "two-way",
     errors: str = "unit",
     level: float = 0.9,
 ) -> Slopes:
     """One slope a group (such as an industry), each also drawn to the mean of all by its error.
 
-    Each group is regressed alone with `estimator`; the spread of true slopes is what their spread
-    exceeds their errors by (DerSimonian and Laird's moments in one dimension).
+    Each group is regressed alone with `estimator` and its own slopes of `controls`; the spread of
+    true slopes is what their spread exceeds their errors by (DerSimonian and Laird's moments in one
+    dimension). Groups of fewer than 5 units have no slope of their own, and are counted.
     """
     fits, kept, lost = [], [], []
     for name, part in table.groupby(by, sort=True):
+        if part[unit].nunique() < FEWEST:
+            lost.append(f"{name}: fewer than {FEWEST} {unit}s")
+            continue
         try:
             found = panel_fit(
-                part, outcome, [regressor], unit=unit, period=period, estimator=estimator,
-                errors=errors,
+                part, outcome, [regressor, *(controls or [])], unit=unit, period=period,
+                estimator=estimator, errors=errors,
             )  # fmt: skip
         except FitError as error:
             lost.append(f"{name}: {error}")

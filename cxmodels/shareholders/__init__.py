@@ -3,6 +3,7 @@
 from cxmodels.shareholders.claims import Claims, claims
 from cxmodels.shareholders.event_study import EventStudy, event_study
 from cxmodels.shareholders.factor_model import Alphas, Grs, factor_alphas, grs
+from cxmodels.shareholders.firm_returns import firm_returns
 from cxmodels.shareholders.firm_value import ValueRelevance, value_relevance
 from cxmodels.shareholders.portfolios import Portfolios, satisfaction_portfolios
 from cxmodels.shareholders.score_error import ScoreError, score_error
@@ -20,6 +21,7 @@ __all__ = [
     "claims",
     "event_study",
     "factor_alphas",
+    "firm_returns",
     "grs",
     "satisfaction_portfolios",
     "score_error",

@@ -22,7 +22,17 @@ from cxmodels.results.shown_tables import Face, Faced
 
 POWER = float(scipy.special.ndtri(0.975) + scipy.special.ndtri(0.8))
 A_YEAR = 12  # periods, of months
-LONG_SHORT = "long short"
+LONG_SHORT, ALL = "long short", "all with scores"
+SETS = {
+    "CAPM": ("MKT",),
+    "three factors": ("MKT", "SMB", "HML"),
+    "four factors": ("MKT", "SMB", "HML", "MOM"),
+    "five factors": ("MKT", "SMB", "HML", "RMW", "CMA"),
+    "five and momentum": ("MKT", "SMB", "HML", "RMW", "CMA", "MOM"),
+}
+SYNONYMS = {"MKT-RF": "MKT", "MKT_RF": "MKT", "MKTRF": "MKT", "RM-RF": "MKT", "MARKET": "MKT",
+            "UMD": "MOM", "WML": "MOM", "MOMENTUM": "MOM"}  # fmt: skip
+PAST, LEAST = 60, 24  # months that exposures of holdings are read from, and the least
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,10 @@ def factor_alphas(
     returns: one column a portfolio, in excess of the riskless return (or of long less short), rows
     by period; factors: one column a factor, the same rows; lags: of Newey and West's errors, 4
     (T / 100)^(2/9) if None. Periods without all factors are left out, and counted; the GRS test is
-    of the periods in which all portfolios are known, without `long short`, which follows from them.
+    of the periods in which all portfolios are known, without those that follow from others.
     """
     inside = check_level(level)
-    together = [name for name in returns.columns if name != LONG_SHORT]
+    together = [name for name in returns.columns if name not in (LONG_SHORT, ALL)]
     if set(factors.columns) & set(returns.columns):
         raise OptionError("portfolios and factors have a name in common: rename one")
     both = returns.join(factors, how="inner")
@@ -122,6 +132,80 @@ def factor_alphas(
     if lost:
         notes.append(f"{lost:,} of {len(returns):,} periods have no factors.")
     return Alphas(pd.DataFrame(rows), found, inside, reach, tuple(notes))
+
+
+def factor_sets(columns: list[str]) -> dict[str, list[str]]:
+    """The sets of factors that the columns allow, by the names of the field; CAPM is the first
+    column where none is called the market; columns of other names make a set "all factors".
+
+    >>> list(factor_sets(["Mkt-RF", "SMB", "HML", "Mom"]))
+    ['CAPM', 'three factors', 'four factors']
+    """
+    upper = {name: name.strip().upper() for name in columns}
+    known = {SYNONYMS.get(said, said): name for name, said in upper.items()}
+    known.setdefault("MKT", columns[0])
+    found = {
+        label: [known[part] for part in parts]
+        for label, parts in SETS.items()
+        if all(part in known for part in parts)
+    }
+    if not any(len(chosen) == len(columns) for chosen in found.values()):
+        found["all factors"] = columns
+    return found
+
+
+def holdings_betas(values: Floats, factors: Floats) -> Floats:
+    """(t, n, k) exposures of each asset from the PAST months before each, NaN where fewer than
+    LEAST are known. values (t, n) and factors (t, k) in excess of the riskless return."""
+    (t, n), k = values.shape, factors.shape[1]
+    out = np.full((t, n, k), np.nan)
+    clear = np.asarray(np.isfinite(factors).all(axis=1))
+    known = np.isfinite(values) & clear[:, None]
+    for month in range(LEAST, t):
+        past = slice(max(month - PAST, 0), month)
+        shown = np.where(clear[past, None], factors[past], 0.0)
+        X = np.column_stack([np.ones(month - past.start), shown])
+        use = known[past].astype(np.float64)
+        enough = use.sum(axis=0) >= max(LEAST, k + 2)
+        if not enough.any():
+            continue
+        w, y = use[:, enough], np.where(known[past], values[past], 0.0)[:, enough]
+        gram = np.einsum("tn,ti,tj->nij", w, X, X)
+        cross = np.einsum("tn,ti->ni", w * y, X)
+        out[month, enough] = np.einsum("nij,nj->ni", np.linalg.pinv(gram), cross)[:, 1:]
+    return out
+
+
+def conditional_alphas(
+    excess: pd.DataFrame, factors: Floats, betas: Floats, weight: dict[str, Floats], level: float
+) -> pd.DataFrame:
+    """Mean of what exposures known before each month leave of returns (Ferson and Harvey 1999).
+
+    excess: one column a portfolio, (t,) rows; factors (t, k); betas (t, n, k) of holdings; weight:
+    (t, n) by portfolio. A month counts where exposures of half the weight are known, which then
+    stand for the rest. Months of holdings without exposures are left out.
+    """
+    rows, known = [], np.asarray(np.isfinite(betas).all(axis=2))
+    filled = np.where(known[..., None], betas, 0.0)
+    for name, w in weight.items():
+        long, short = np.maximum(w, 0.0), np.maximum(-w, 0.0)
+        exposure = np.zeros(factors.shape)
+        clear = np.isfinite(factors).all(axis=1)
+        for side, sign in ((long, 1.0), (short, -1.0)):
+            whole, told = side.sum(axis=1), (side * known).sum(axis=1)
+            clear &= told >= 0.5 * whole
+            part = np.einsum("tn,tnk->tk", side, filled)
+            grown = np.divide(whole, told, out=np.zeros_like(whole), where=told > 0)
+            exposure += sign * grown[:, None] * part
+        y = excess[name].to_numpy(dtype=np.float64) - (exposure * factors).sum(axis=1)
+        use = np.isfinite(y) & clear & (np.abs(w).sum(axis=1) > 0)
+        if use.sum() < LEAST:
+            continue
+        reach = int(4.0 * (use.sum() / 100.0) ** (2.0 / 9.0))
+        told_of = _alpha(name, y[use], np.empty((int(use.sum()), 0)), [], (reach, level))
+        told_of.pop("r_squared")
+        rows.append(told_of)
+    return pd.DataFrame(rows)
 
 
 def _alpha(

@@ -22,6 +22,7 @@ from cxmodels.results.shown_tables import Face, Faced
 
 MOST_LAGS, FEWEST = 6, 30
 RESAMPLES = 200
+NOTHING = 1e-9
 LEAST = 0.05  # share of the score's variance that has to be no error
 
 
@@ -98,6 +99,11 @@ def error_of(panel: FirmPanel, given: float | None) -> tuple[tuple[float, float]
     if given is not None:
         return known_error(given), f"The error of a score is given as {given:g} points."
     found = score_error(panel)
+    if found.variance <= NOTHING:
+        return (0.0, 0.0), (
+            f"{len(found.lags)} lags of years show no error of the score, and effects are not "
+            "corrected: give error= (in points) where it is known."
+        )
     return (found.variance, found.std_error), (
         f"The error of a score is {np.sqrt(found.variance):.2f} points, read from the panel: "
         f"{1 - found.changes:.0%} of a yearly change."

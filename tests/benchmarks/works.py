@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 import cxmodels as cx
+from cxmodels.data.cohorts import CohortTable
+from cxmodels.measures.audit import Audit
 from tests.benchmarks.material import LOG_END, Material
 
 Facts = dict[str, Any]
@@ -239,7 +241,7 @@ def sql_log_to_base(material: Material) -> Work:
 
 
 def cx_cohorts(material: Material) -> Work:
-    def tell(found: cx.CohortTable) -> Facts:
+    def tell(found: CohortTable) -> Facts:
         return {"orders": int(found.table["orders"].sum())}
 
     return Work(lambda: cx.cohort_table(str(material.log), **COLUMNS, end=LOG_END), tell)
@@ -260,7 +262,7 @@ def sql_cohorts(material: Material) -> Work:
 
 
 def cx_audit(material: Material) -> Work:
-    def do() -> cx.Audit:
+    def do() -> Audit:
         return cx.audit(str(material.log), **COLUMNS, period="quarter", end=LOG_END)
 
     return Work(do, lambda found: {"title": found.one_period.title})

@@ -7,6 +7,7 @@ import pytest
 import cxmodels as cx
 from cxmodels.errors import OptionError
 from cxmodels.measures import figures, second_purchase, two_periods
+from cxmodels.measures.audit import Audit
 from cxmodels.results.shown_tables import written
 from tests.contracts.test_cohort_table import ASKED, dirty
 
@@ -19,7 +20,7 @@ def log() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def audit(log) -> cx.Audit:
+def audit(log) -> Audit:
     return cx.audit(log, period="quarter", periods=(BEFORE, AFTER), currency="EUR", **ASKED)
 
 
