@@ -7,6 +7,7 @@ from cxmodels.shareholders.firm_returns import firm_returns
 from cxmodels.shareholders.firm_value import ValueRelevance, value_relevance
 from cxmodels.shareholders.portfolios import Portfolios, satisfaction_portfolios
 from cxmodels.shareholders.score_error import ScoreError, score_error
+from cxmodels.shareholders.specifications import SpecificationCurve, specification_curve
 from cxmodels.shareholders.stock_response import StockResponse, stock_response
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Grs",
     "Portfolios",
     "ScoreError",
+    "SpecificationCurve",
     "StockResponse",
     "ValueRelevance",
     "claims",
@@ -25,6 +27,7 @@ __all__ = [
     "grs",
     "satisfaction_portfolios",
     "score_error",
+    "specification_curve",
     "stock_response",
     "value_relevance",
 ]

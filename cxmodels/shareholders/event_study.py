@@ -19,9 +19,8 @@ from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.returns import Returns
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
-from cxmodels.results.estimate import check_level
+from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.factor_model import POWER
 
 MODELS = ("market", "market adjusted", "mean", "factors")
 CONVENTIONS = ("textbook", "estudy2")

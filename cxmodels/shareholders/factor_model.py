@@ -17,10 +17,9 @@ import scipy
 
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
-from cxmodels.results.estimate import check_level
+from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
 
-POWER = float(scipy.special.ndtri(0.975) + scipy.special.ndtri(0.8))
 A_YEAR = 12  # periods, of months
 LONG_SHORT, ALL = "long short", "all with scores"
 SETS = {

@@ -9,7 +9,7 @@ B the sum of squares of the score that a rung compares, A that of an error of va
 needs no lambda: scores of two years before and more, whose errors are others, stand for this one's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from cxmodels.errors import FitError
 from cxmodels.regression.dynamic_panel import DynamicPanel, dynamic_panel
 from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.regression.slopes import slopes_by
-from cxmodels.shareholders.factor_model import POWER
+from cxmodels.results.estimate import POWER
 from cxmodels.shareholders.score_error import LEAST
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Rung:
     said: str = ""
 
 
-def rungs(asked: Asked) -> Iterator[tuple[str, Rung | str]]:
-    """Every rung by name, or why it cannot be told."""
-    for rung in ESTIMAND:
+def rungs(asked: Asked, names: Iterable[str] = tuple(ESTIMAND)) -> Iterator[tuple[str, Rung | str]]:
+    """Rungs by name, or why one cannot be told."""
+    for rung in names:
         if rung in ("industry and year", SLOPES) and "industry" not in asked.held:
             continue
         try:

@@ -27,9 +27,8 @@ from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.regression.panel_grid import panel_of
-from cxmodels.results.estimate import check_level
+from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.factor_model import POWER
 from cxmodels.shareholders.score_error import error_of, turned
 
 FEWEST = 10  # firms

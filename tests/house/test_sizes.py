@@ -10,7 +10,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
-    "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns", "stock_response",
+    "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
+    "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "panel_fit", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
     "summary_sql", "survey_base",
