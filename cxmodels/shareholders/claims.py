@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.firm_value import ValueRelevance
+from cxmodels.shareholders.firm_value import WITHIN, ValueRelevance
+from cxmodels.shareholders.rungs import LOG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ GALLERY = (
            "per cent of firm value, a per cent of retention", None, "a formula",
            "takes one constant retention rate; 1 for margin and .1 for acquisition cost"),
     _Claim("Customer assets move firm value", "Edeling, Fischer 2016", 0.72,
-           "per cent of firm value, a per cent of a customer-related asset", 0.72,
+           "per cent of firm value, a per cent of a customer-related asset", None,
            "mean of 83 studies", "a weak prior; few of the assets are satisfaction"),
     _Claim("Satisfaction goes with performance", "Otto, Szymanski, Varadarajan 2020", 0.101,
            "correlation", None, "mean of 96 studies", "a weak prior; a correlation has no size"),
@@ -96,7 +97,7 @@ def claims(own: ValueRelevance | None = None) -> Claims:
     own: from `value_relevance`; its rungs are told as elasticities at the mean score.
 
     >>> int(claims().table["elasticity"].notna().sum())
-    5
+    4
     """
     import pandas as pd
 
@@ -105,8 +106,8 @@ def claims(own: ValueRelevance | None = None) -> Claims:
              "verdict"]  # fmt: skip
     if own is None:
         return Claims(table[order])
-    rows = []
-    for row in own.table.to_dict("records"):
+    rows = [_by_the_point(own)] if own.unit == LOG else []
+    for row in own.table.to_dict("records") if own.unit == LOG else ():
         best = row["naive"] if row["corrected"] is None or np.isnan(row["corrected"]) else row[
             "corrected"]  # fmt: skip
         at = row["elasticity"] / best if best else np.nan  # the mean score
@@ -124,3 +125,12 @@ def claims(own: ValueRelevance | None = None) -> Claims:
             }
         )
     return Claims(pd.concat([pd.DataFrame(rows), table[order]], ignore_index=True)[order])
+
+
+def _by_the_point(own: ValueRelevance) -> dict[str, object]:
+    """One's own effect within firms in per cent, a point: beside claims that are by the point."""
+    there = own.table[own.table["rung"] == WITHIN]
+    row = (there if len(there) else own.table.tail(1)).iloc[0]
+    return {"claim": f"{own.outcome}, {row['rung']}", "source": OWN, "figure": row["per_cent"],
+            "unit": f"per cent of {own.outcome}, a point", "elasticity": None, "lower": None,
+            "upper": None, "estimated": row["estimand"], "verdict": own.verdict}  # fmt: skip

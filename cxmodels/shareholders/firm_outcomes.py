@@ -41,8 +41,27 @@ def locked(panel: FirmPanel, outcome: str, definition: str, controls: list[str])
     missing = [name for name in controls if name not in panel.table]
     if missing:
         raise OptionError(f"control {missing[0]!r} is no column of the panel")
-    t = panel.table
     y, given = _outcome(panel, outcome, definition)
+    unit = LEVELS[outcome][1] if outcome in LEVELS else "log"
+    how = outcome in OVERLAPPING, unit, _worth(panel, outcome)
+    return _locked(panel, y, (controls, given), how)
+
+
+def locked_column(panel: FirmPanel, name: str, controls: list[str]) -> Locked:
+    """The same for a column of the panel, as it is."""
+    for own in (name, *controls):
+        if own not in panel.table:
+            listed = ", ".join((*OUTCOMES, *map(str, panel.table.columns)))
+            raise OptionError(f"{own!r} is neither an outcome nor a column of the panel: {listed}")
+    y = panel.table[name].to_numpy(dtype=np.float64)
+    return _locked(panel, y, (controls, {}), (False, f"units of {name}", None))
+
+
+def _locked(
+    panel: FirmPanel, y: Floats, beside: tuple[list[str], dict[str, Floats]],
+    how: tuple[bool, str, float | None],
+) -> Locked:  # fmt: skip
+    t, (controls, given) = panel.table, beside
     held = t[["firm", "period", "score", *controls]].assign(y=y, **given)
     if "industry" in t:
         held["industry"] = t["industry"]
@@ -57,10 +76,8 @@ def locked(panel: FirmPanel, outcome: str, definition: str, controls: list[str])
     lost = len(t) - len(held)
     said = (f"Locked on {len(held):,} rows of {held['firm'].nunique():,} firms; {lost:,} rows lack "
             "a column or are a firm's only one.")  # fmt: skip
-    unit = LEVELS[outcome][1] if outcome in LEVELS else "log"
     rows = held.reset_index(drop=True)
-    shared = outcome in OVERLAPPING
-    return Locked(rows, [*controls, *given], shared, unit, _worth(panel, outcome), (said,))
+    return Locked(rows, [*controls, *given], *how, (said,))
 
 
 def _outcome(panel: FirmPanel, outcome: str, definition: str) -> tuple[Floats, dict[str, Floats]]:
