@@ -80,6 +80,23 @@ def test_pyfixest(estimator):
         assert fit.table["std_error"].tolist() == pytest.approx(peer.se().tolist(), rel=1e-7)
 
 
+@pytest.mark.parametrize("lags", [1, 3])
+@pytest.mark.parametrize(("ours", "theirs"), [("driscoll-kraay", "DK"), ("newey-west", "NW")])
+@pytest.mark.filterwarnings("ignore")
+def test_errors_over_time_are_those_of_pyfixest(ours, theirs, lags):
+    """Newey-West there goes by the row above, so gaps are closed up for it; ours by the calendar."""
+    pyfixest = pytest.importorskip("pyfixest", minversion="0.50")
+    table = firms().sort_values(["firm", "year"])
+    if theirs == "NW":
+        table["year"] = table.groupby("firm").cumcount()
+    how = {"time_id": "year", "panel_id": "firm", "lag": lags}
+    for effects, name in (("", "pooled"), ("| firm", "within"), ("| firm + year", "two-way")):
+        peer = pyfixest.feols(f"y ~ x + z {effects}", data=table, vcov=theirs, vcov_kwargs=how)
+        fit = fitted(table, estimator=name, errors=ours, convention="fixest", lags=lags)
+        own = fit.table.set_index("coefficient")["std_error"]
+        assert own[["x", "z"]].tolist() == pytest.approx(peer.se()[["x", "z"]].tolist(), rel=1e-7)
+
+
 def test_first_differences_go_by_the_calendar():
     table = firms()
     fit = fitted(table, estimator="difference", errors="iid")
