@@ -84,7 +84,7 @@ def test_pyfixest(estimator):
 @pytest.mark.parametrize(("ours", "theirs"), [("driscoll-kraay", "DK"), ("newey-west", "NW")])
 @pytest.mark.filterwarnings("ignore")
 def test_errors_over_time_are_those_of_pyfixest(ours, theirs, lags):
-    """Newey-West there goes by the row above, so gaps are closed up for it; ours by the calendar."""
+    """Newey-West goes by the row above there, so gaps are closed for it; ours by the calendar."""
     pyfixest = pytest.importorskip("pyfixest", minversion="0.50")
     table = firms().sort_values(["firm", "year"])
     if theirs == "NW":

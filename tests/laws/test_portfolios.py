@@ -22,7 +22,7 @@ def world(seed: int, alpha: float = 0.0, firms: int = 60, halo: float = 0.0) -> 
     points = rng.normal(0, 3.0, firms) + rng.normal(0, 2.0, (15, firms))
     rows = []
     for year in range(15):
-        past = r[12 * year : 12 * year + 12].sum(axis=0)
+        past = r[12 * year : 12 * year + 9].sum(axis=0)  # until the month of release
         score = 75 + points[year] + halo * (past - past.mean())
         opens = 12 * year + 10  # November: released in October
         r[opens : opens + 12] += alpha * points[year]
