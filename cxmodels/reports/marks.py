@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from cxmodels.errors import OptionError
 from cxmodels.reports import theme
@@ -122,3 +123,14 @@ def nothing_to_show() -> Picture:
     data = records(pd.DataFrame({"label": ["No rows to show"]}))
     words = alt.Chart(data).mark_text(color=theme.SOFT, fontSize=13).encode(text="label:N")
     return layered(words, height=60)
+
+
+def apart(heights: "pd.Series[float]", gap: float) -> Any:
+    """The heights, moved as little as keeps a gap between any two (isotonic least squares)."""
+    values = heights.to_numpy(dtype=float)
+    order = np.argsort(values, kind="stable")
+    steps = gap * np.arange(len(values))
+    moved = scipy.optimize.isotonic_regression(values[order] - steps).x + steps
+    out = np.empty(len(values))
+    out[order] = moved
+    return out

@@ -19,6 +19,8 @@ from cxmodels.reports.plots_satisfaction import (
 )
 from cxmodels.reports.plots_selection import calibration, forecast_bias, model_comparison
 from cxmodels.reports.plots_shareholders import score_noise, value_ladder
+from cxmodels.reports.plots_specifications import specification_curve
+from cxmodels.reports.plots_stock_response import stock_response
 from cxmodels.reports.plots_subscriptions import base_value, retention_curve, survival_curve
 from cxmodels.reports.plots_tracking import tracking_cumulative, tracking_weekly
 from cxmodels.reports.plots_value import equity_sources, lorenz_curve
@@ -49,6 +51,8 @@ __all__ = [
     "retention_curve",
     "score_noise",
     "second_purchase_curve",
+    "specification_curve",
+    "stock_response",
     "survival_curve",
     "tracking_cumulative",
     "tracking_weekly",

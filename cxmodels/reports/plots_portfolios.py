@@ -1,10 +1,7 @@
 """Pictures of portfolios sorted by scores: what they grew to, and what factors do not pay for."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-import scipy
 
 from cxmodels.errors import OptionError
 from cxmodels.reports import theme
@@ -12,6 +9,7 @@ from cxmodels.reports.extras import report_extra
 from cxmodels.reports.labels import Labels
 from cxmodels.reports.marks import (
     Picture,
+    apart,
     layered,
     named,
     needed,
@@ -151,7 +149,7 @@ def _growing(growth: pd.DataFrame) -> Picture:
 
 def _named_ends(growth: pd.DataFrame, gap: float) -> alt.Chart:
     """What each line ends at and its name, to the right of it; gap: between two, in logs."""
-    ends, places = _ends(growth), np.exp(_apart(np.log(growth.ffill().iloc[-1]), gap))
+    ends, places = _ends(growth), np.exp(apart(np.log(growth.ffill().iloc[-1]), gap))
     labels = [f"{written(ends[name], Kind.NUMBER)}  {name}" for name in growth.columns]
     told = pd.DataFrame({"portfolio": growth.columns, "value": places, "label": labels})
     text = alt.Chart(records(told)).mark_text(align="left", fontWeight=600, fontSize=12)
@@ -179,17 +177,6 @@ def _ticks(low: float, high: float) -> list[float]:
         if len(found) >= 4:
             break
     return found
-
-
-def _apart(heights: "pd.Series[float]", gap: float) -> Any:
-    """The heights, moved as little as keeps a gap between any two (isotonic least squares)."""
-    values = heights.to_numpy(dtype=float)
-    order = np.argsort(values, kind="stable")
-    steps = gap * np.arange(len(values))
-    moved = scipy.optimize.isotonic_regression(values[order] - steps).x + steps
-    out = np.empty(len(values))
-    out[order] = moved
-    return out
 
 
 def portfolio_alphas(
