@@ -77,8 +77,9 @@ GALLERY = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Claims(Faced):
-    """table: claim, source, figure, unit, elasticity with lower and upper (of one's own), estimated
-    (what was compared), verdict; `source` is "yours" for one's own rungs."""
+    """table: claim, source, figure, unit, elasticity (None: the figure is none), lower and upper
+    (of one's own, in the unit of the figure), estimated (what was compared), verdict; `source` is
+    "yours" for one's own rungs."""
 
     table: "pd.DataFrame"
 
@@ -132,5 +133,6 @@ def _by_the_point(own: ValueRelevance) -> dict[str, object]:
     there = own.table[own.table["rung"] == WITHIN]
     row = (there if len(there) else own.table.tail(1)).iloc[0]
     return {"claim": f"{own.outcome}, {row['rung']}", "source": OWN, "figure": row["per_cent"],
-            "unit": f"per cent of {own.outcome}, a point", "elasticity": None, "lower": None,
-            "upper": None, "estimated": row["estimand"], "verdict": own.verdict}  # fmt: skip
+            "unit": f"per cent of {own.outcome}, a point", "elasticity": None,
+            "lower": 100.0 * np.expm1(row["lower"]), "upper": 100.0 * np.expm1(row["upper"]),
+            "estimated": row["estimand"], "verdict": own.verdict}  # fmt: skip

@@ -188,10 +188,10 @@ def _verdict(
             f"{told} Association only: the next score goes with this year's {outcome} "
             f"(p {lead['p_value']:.2g}), which it cannot have moved."
         )
-    return (
-        f"{told} The next score says nothing of this year's {outcome} (p {lead['p_value']:.2g}): "
-        "if nothing that changes within firms is left out, that is the effect of a point."
-    )
+    told += f" The next score says nothing of this year's {outcome} (p {lead['p_value']:.2g})"
+    if row["lower"] <= 0.0 <= row["upper"]:
+        return f"{told}."
+    return f"{told}: if nothing that changes within firms is left out, so much is the effect."
 
 
 def _said(row: "pd.Series[float]", unit: str) -> str:

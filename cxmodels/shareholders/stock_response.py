@@ -55,7 +55,8 @@ class StockResponse(Faced):
 
     def face(self) -> Face:
         """The parts of the response."""
-        names = ["part", "naive", "estimate", "lower", "upper", "power", "of_satisfaction", "rows"]
+        names = ["part", "naive", "estimate", "lower", "upper", "power", "of_satisfaction",
+                 "of_satisfaction_error", "rows"]  # fmt: skip
         head = (
             f"Abnormal return, percentage points, a point of score that was not foreseen; interval "
             f"{self.level:.0%}"

@@ -72,7 +72,7 @@ def survivor_bounds(
     row = ladder.table[ladder.table["rung"] == WITHIN].iloc[0]
     by = 1.0 if pd.isna(row["reliability"]) else float(row["reliability"])
     both = pd.concat([held.assign(added=False), added.assign(added=True)], ignore_index=True)
-    both = both.sort_values(["firm", "period"], ignore_index=True)
+    both = _compared(both.sort_values(["firm", "period"]))
     ends = _ends(both, both["added"].to_numpy(), most)
     estimate, share = float(row["naive"]) / by, len(added) / len(both)
     lower, upper = ends[0] / by, ends[1] / by
@@ -93,6 +93,16 @@ def _missing(held: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else held.iloc[:0]
 
 
+def _compared(both: pd.DataFrame) -> pd.DataFrame:
+    """Rows that are not alone in their firm or year: the others compare nothing."""
+    while True:
+        alone = both.groupby("firm")["y"].transform("size") == 1
+        alone |= both.groupby("period")["y"].transform("size") == 1
+        if not alone.any():
+            return both.reset_index(drop=True)
+        both = both[~alone]
+
+
 def _usual(held: pd.DataFrame) -> float:
     """What most yearly changes of the outcome, up or down, lie below."""
     same = (held["firm"] == held["firm"].shift()) & (held["period"] == held["period"].shift() + 1)
@@ -106,8 +116,6 @@ def _ends(both: pd.DataFrame, added: Bools, most: float) -> tuple[float, float]:
     """The smallest and the largest slope: each added value moves against, or with, its weight."""
     fit = panel_fit(both, "y", ["score"], unit="firm", period="period", estimator="two-way")
     x = fit.linear.X[:, 0]
-    if x.size != len(both):
-        raise FitError("a year of one firm alone is missing beside others: bounds cannot be told")
     weight = x / float(x @ x)
     middle, reach = float(weight @ both["y"].to_numpy()), float(np.abs(weight[added]).sum()) * most
     return middle - reach, middle + reach
