@@ -1,5 +1,6 @@
 """What a change in satisfaction means to the owners of a firm."""
 
+from cxmodels.data.release_days import Aligned, aligned
 from cxmodels.shareholders.claims import Claims, claims
 from cxmodels.shareholders.event_study import EventStudy, event_study
 from cxmodels.shareholders.factor_model import Alphas, Grs, factor_alphas, grs
@@ -13,6 +14,7 @@ from cxmodels.shareholders.stock_response import StockResponse, stock_response
 from cxmodels.shareholders.survivors import SurvivorBounds, survivor_bounds
 
 __all__ = [
+    "Aligned",
     "Alphas",
     "Claims",
     "EventStudy",
@@ -24,6 +26,7 @@ __all__ = [
     "StockResponse",
     "SurvivorBounds",
     "ValueRelevance",
+    "aligned",
     "claims",
     "event_study",
     "factor_alphas",
