@@ -151,7 +151,9 @@ def _gmm(asked: Asked) -> Rung:
             instruments={"y": (2, None), "score": (first, None)}, level=asked.level,
         )  # fmt: skip
 
-    rough, found = fit(1), fit(2)
+    rough = fit(1)
+    exact = asked.s2[0] <= 0.0  # nothing says that the score has an error
+    found = rough if exact else fit(2)
     naive, best = ((float(own.table["estimate"].iloc[1]), float(own.table["std_error"].iloc[1]))
                    for own in (rough, found))  # fmt: skip
     p = found.tests.set_index("test")["p_value"].dropna().to_dict()
@@ -160,10 +162,11 @@ def _gmm(asked: Asked) -> Rung:
     said = (
         f"{GMM}: {found.instruments} instruments (collapsed), {found.units:,} firms; {told}; "
         + ("its instruments are rejected: do not read it." if rejected else
+           "the score is taken for exact." if exact else
            "instruments free it of the error of the score, and cost most of what can be told.")
     )  # fmt: skip
     row = _row(asked, GMM, naive, (*best, None), (np.inf, found.rows, found.units))
-    return Rung(row | {"corrected": best[0]}, found.convention, said)
+    return Rung(row | {"corrected": None if exact else best[0]}, found.convention, said)
 
 
 def _row(

@@ -10,6 +10,7 @@ import sqlglot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from cxmodels.data.given_summaries import DATES, MEASURES, REQUIRED
 from cxmodels.data.summary_query import DIALECTS, summary_sql
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, OptionError
@@ -63,7 +64,7 @@ def test_no_name_reaches_a_statement(names: list[str]) -> None:
     log = pd.DataFrame(dict(zip(names, ROWS.values(), strict=True)))
     customer, time, amount, order, region = names
     asked = {"customer": customer, "time": time, "amount": amount, "order": order}
-    if region in ("frequency", "recency", "T", "customer_id", "cohort"):
+    if region in {*REQUIRED, *MEASURES, *DATES, "customer_id"}:
         with pytest.raises(OptionError):
             customer_base(log, covariates=[region], **asked)
         return

@@ -3,6 +3,7 @@
 import pytest
 
 import cxmodels as cx
+from cxmodels import shareholders
 from cxmodels.results.glossary import unexplained
 
 
@@ -121,4 +122,42 @@ def satisfied():
 
 def test_every_column_of_satisfaction_is_explained(satisfied):
     missing = {name: unexplained(table.columns) for name, table in satisfied.items()}
+    assert {name: found for name, found in missing.items() if found} == {}
+
+
+@pytest.fixture(scope="module")
+def owned():
+    """Tables of simulated firms and shares."""
+    panel = cx.firm_panel(cx.simulate.market(60, 8, seed=1), controls=["abnormal_return"])
+    shares = cx.simulate.stocks(40, 6, seed=1)
+    found = cx.satisfaction_portfolios(cx.returns_of(shares.returns), shares.scores, shares.factors)
+    daily = cx.simulate.stocks(20, 3, seed=1, frequency="day")
+    events = daily.scores[daily.scores["released"] > "2006"].rename(columns={"released": "date"})
+    study = cx.event_study(
+        cx.returns_of(daily.returns), events, factors=daily.factors, model="factors"
+    )
+    ladder, news = cx.value_relevance(panel), cx.stock_response(panel)
+    curve = shareholders.specification_curve(panel, shuffles=1)
+    return {
+        "ladder": ladder.table,
+        "placebo": ladder.placebo,
+        "response": news.table,
+        "foreseen": news.foreseen,
+        "claims": cx.claims(ladder).table,
+        "alphas": found.alphas["CAPM"].table.drop(columns="Mkt-RF"),
+        "conditional": found.conditional,
+        "markets": found.markets,
+        "holdings": found.holdings,
+        "days": study.days,
+        "windows": study.windows,
+        "events": study.events,
+        "family": shareholders.outcome_family(panel, ["q", "market value"]).table,
+        "curve": curve.table,
+        "summary": curve.summary,
+        "error": shareholders.score_error(panel).lags,
+    }
+
+
+def test_every_column_of_owners_is_explained(owned):
+    missing = {name: unexplained(table.columns) for name, table in owned.items()}
     assert {name: found for name, found in missing.items() if found} == {}
