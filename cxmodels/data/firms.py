@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.data.days import as_days, missing_days
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.profiles import Floats
 from cxmodels.errors import DataError, OptionError, Problem
@@ -23,6 +24,10 @@ MONEY = (
     "current_liabilities", "long_term_debt", "earnings", "cash_flow", "revenue",
 )  # fmt: skip
 POSITIVE = ("market_value", "total_assets")
+MOST_PERIODS, WIDE = 2_000, 50.0
+YES_NO = dict.fromkeys(("yes", "true", "1", "1.0", "y", "t"), 1.0) | dict.fromkeys(
+    ("no", "false", "0", "0.0", "n", "f", ""), 0.0
+)
 NOT_NEGATIVE = ("debt", "preferred", "current_assets", "current_liabilities", "long_term_debt")
 DATES = ("released", "valued")
 Q_DEFINITIONS = ("assets", "debt", "chung-pruitt")
@@ -75,6 +80,13 @@ class FirmPanel:
         return replace(self, notes=(*self.notes, *notes))
 
 
+def check_panel(panel: Any) -> FirmPanel:
+    """What `firm_panel` made, or OptionError."""
+    if not isinstance(panel, FirmPanel):
+        raise OptionError(f"this takes a panel from firm_panel, got {type(panel).__name__}")
+    return panel
+
+
 def firm_panel(
     table: Any,
     *,
@@ -95,11 +107,14 @@ def firm_panel(
     values that cannot be, and scores that were released
     after the day of the value they are to explain.
     """
-    low, high = float(scale[0]), float(scale[1])
-    if not low < high:
-        raise OptionError(f"scale {scale} does not run from a lowest to a highest score")
+    low, high = _scale(scale)
+    if isinstance(controls, str) or not isinstance(controls, Iterable):
+        raise OptionError(f"controls are names of columns, as in ['size'], got {controls!r}")
+    if not isinstance(columns or {}, Mapping):
+        raise OptionError("columns is our names -> those of the table, as in {'firm': 'ticker'}")
     given = as_pandas(table).reset_index(drop=True)
-    held = _renamed(given, dict(columns or {}), list(controls))
+    controls = list(dict.fromkeys(controls))
+    held = _renamed(given, dict(columns or {}), controls)
     problems = list(_problems(held, (low, high)))
     if problems:
         raise DataError("firm panel", problems)
@@ -115,6 +130,16 @@ def firm_panel(
         simulated=bool("simulated" in given and given["simulated"].all()),
         notes=tuple(_notes(made, lost)),
     )
+
+
+def _scale(scale: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in scale)
+    except (TypeError, ValueError):
+        raise OptionError(f"scale is a lowest and a highest score, got {scale!r}") from None
+    if not low < high:
+        raise OptionError(f"scale {scale} does not run from a lowest to a highest score")
+    return low, high
 
 
 def _renamed(given: "pd.DataFrame", columns: dict[str, str], controls: list[str]) -> "pd.DataFrame":
@@ -142,40 +167,84 @@ def _renamed(given: "pd.DataFrame", columns: dict[str, str], controls: list[str]
 
 def _problems(held: "pd.DataFrame", scale: tuple[float, float]) -> Iterable[Problem]:
     """Every way in which the rows break the contract."""
-    import pandas as pd
-
-    period = pd.to_numeric(held["period"], errors="coerce")
-    odd = period.isna() | (period % 1 != 0)
-    yield from _told(held, "firm is missing", held["firm"].isna())
-    yield from _told(held, "period is no whole number", odd,
-                     "Count fiscal years, or quarters as 4 * year + quarter")  # fmt: skip
-    twice = held.duplicated(["firm", "period"]) & ~odd & held["firm"].notna()
-    yield from _told(held, "a firm has two rows in one period", twice)
+    if held.empty:
+        yield Problem("the table has no row")
+        return
+    yield from _wrong_periods(held)
     numbers = {}
     for name in ("score", *(name for name in MONEY if name in held)):
-        numbers[name] = pd.to_numeric(held[name], errors="coerce").astype(float)
+        numbers[name] = _numbers(held[name])
         wrong = (numbers[name].isna() & held[name].notna()) | np.isinf(numbers[name])
         yield from _told(held, f"{name} is no finite number", wrong)
-    off = (numbers["score"] < scale[0]) | (numbers["score"] > scale[1])
-    yield from _told(held, f"score lies off its scale, {scale[0]:g} to {scale[1]:g}", off,
-                     "Give the scale it is measured on")  # fmt: skip
+    yield from _wrong_scores(held, numbers["score"], scale)
     for name in POSITIVE:
         if name in numbers:
             yield from _told(held, f"{name} is not above 0", numbers[name] <= 0)
     for name in NOT_NEGATIVE:
         if name in numbers:
             yield from _told(held, f"{name} is below 0", numbers[name] < 0)
-    days = {}
-    for name in DATES:
-        if name in held:
-            days[name] = pd.to_datetime(held[name], errors="coerce", format="ISO8601")
-            wrong = days[name].isna() & held[name].notna()
-            yield from _told(held, f"{name} is no day", wrong, "Dates are written as 2026-06-30")
+    if "delisted" in held:
+        odd = _yes(held["delisted"]).isna()
+        yield from _told(held, "delisted is neither yes nor no", odd)
+    yield from _wrong_days(held)
+
+
+def _numbers(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce").astype(np.float64)
+
+
+def _wrong_periods(held: "pd.DataFrame") -> Iterable[Problem]:
+    import pandas as pd
+
+    kind = held["period"].dtype
+    yield from _told(held, "firm is missing", held["firm"].isna())
+    if isinstance(kind, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(kind):
+        yield Problem("period holds dates", len(held), remedy="Give fiscal years, as in .dt.year")
+        return
+    period = _numbers(held["period"])
+    odd = period.isna() | (period % 1 != 0)
+    remedy = "Count fiscal years, or quarters as 4 * year + quarter"
+    yield from _told(held, "period is no whole number", odd, remedy)
+    if period.max() - period.min() > MOST_PERIODS:
+        told = f"periods run from {period.min():.0f} to {period.max():.0f}"
+        yield Problem(told, remedy=remedy)
+    twice = held.duplicated(["firm", "period"]) & ~odd & held["firm"].notna()
+    yield from _told(held, "a firm has two rows in one period", twice)
+
+
+def _wrong_scores(
+    held: "pd.DataFrame", score: "pd.Series[Any]", scale: tuple[float, float]
+) -> Iterable[Problem]:
+    low, high = scale
+    off = (score < low) | (score > high)
+    told = f"score lies off its scale, {low:g} to {high:g}"
+    yield from _told(held, told, off, "Give the scale it is measured on")
+    if high - low >= WIDE and low <= score.max() <= low + (high - low) / 10.0:
+        told = f"all scores lie in the lowest tenth of their scale, {low:g} to {high:g}"
+        remedy = "Give the scale they are measured on, as in scale=(0, 10)"
+        yield Problem(told, int(score.notna().sum()), remedy=remedy)
+
+
+def _wrong_days(held: "pd.DataFrame") -> Iterable[Problem]:
+    import pandas as pd
+
+    days = {name: as_days(held[name]) for name in DATES if name in held}
+    for name, own in days.items():
+        wrong = pd.Series(missing_days(held[name], own))
+        yield from _told(held, f"{name} is no day", wrong, "Dates are written as 2026-06-30")
     if len(days) == 2:
         early = days["released"] > days["valued"]
         what = "a score was released after the value that it is to explain"
         remedy = "Take the value of a later day, or the score of a year before"
         yield from _told(held, what, early, remedy)
+
+
+def _yes(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """1 for yes, 0 for no and for nothing, missing for what is neither."""
+    words = column.astype("string").str.strip().str.lower().fillna("no")
+    return words.map(YES_NO).astype("float64")
 
 
 def _told(
@@ -198,9 +267,9 @@ def _typed(held: "pd.DataFrame", controls: list[str]) -> "pd.DataFrame":
             made[name] = pd.to_numeric(made[name]).astype(np.float64)
     for name in DATES:
         if name in made:
-            made[name] = pd.to_datetime(made[name], format="ISO8601").astype("datetime64[s]")
+            made[name] = as_days(made[name]).to_numpy().astype("datetime64[s]")
     if "delisted" in made:
-        made["delisted"] = made["delisted"].fillna(False).astype(bool)
+        made["delisted"] = _yes(made["delisted"]).to_numpy() > 0
     first = ["firm", "period", "score"]
     rest = [name for name in made.columns if name not in first]
     ordered: pd.DataFrame = made[[*first, *rest]].sort_values(["firm", "period"], ignore_index=True)

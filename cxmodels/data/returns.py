@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.data.days import as_days
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.profiles import Floats
 from cxmodels.errors import DataError, OptionError, Problem
@@ -59,7 +60,7 @@ def returns_of(
                                             remedy=f"Columns: {listed}")])  # fmt: skip
     import pandas as pd
 
-    held = pd.DataFrame({"asset": given[asset], "day": _days(given[time]),
+    held = pd.DataFrame({"asset": given[asset], "day": as_days(given[time]),
                          "value": pd.to_numeric(given[value], errors="coerce")})  # fmt: skip
     problems = list(_problems(held, given[value], kind))
     if problems:
@@ -78,12 +79,11 @@ def returns_of(
     return Returns(numbers, wide.index.to_numpy(), assets, tuple(notes))
 
 
-def _days(column: Any) -> Any:
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return column.dt.tz_localize(None) if column.dt.tz is not None else column
-    return pd.to_datetime(column.astype("string"), errors="coerce", format="ISO8601")
+def check_returns(returns: Any) -> Returns:
+    """What `returns_of` made, or OptionError."""
+    if not isinstance(returns, Returns):
+        raise OptionError(f"this takes returns from returns_of, got {type(returns).__name__}")
+    return returns
 
 
 def _problems(held: "pd.DataFrame", given: Any, kind: str) -> Iterable[Problem]:

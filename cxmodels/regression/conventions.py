@@ -22,6 +22,7 @@ import numpy as np
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 
+FEW = 20  # clusters below which clustered errors are told to be too small
 CONVENTIONS = ("stata", "fixest", "sandwich", "plm", "xtscc")
 
 
@@ -137,7 +138,14 @@ def _clustered(fit: Linear, scores: Floats, errors: Errors, convention: str) -> 
     counts = [len(part) for part in parts]
     if min(counts) < 2:
         raise FitError(f"errors clustered by {errors.value} need two clusters or more")
+    if min(counts) <= fit.X.shape[1]:
+        raise FitError(
+            f"{min(counts)} clusters cannot carry the errors of {fit.X.shape[1]} coefficients: "
+            "take fewer columns, other errors, or wild_bootstrap"
+        )
     told = f"clustered by {errors.value} ({', '.join(f'{c:,}' for c in counts)}), {convention}"
+    if min(counts) < FEW:
+        told += f"; too small where clusters are as few as {min(counts)}: see wild_bootstrap"
     if len(ways) == 1:
         factor = _factor(fit, counts[0], taken, convention)
         return _said(fit, parts[0].T @ parts[0], factor, counts[0] - 1, told)

@@ -17,7 +17,7 @@ from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.gmm import Moments, Stage, one_step, two_step
 from cxmodels.regression.instruments import Choices, Design, Lags, design_of
-from cxmodels.regression.panel_grid import panel_of
+from cxmodels.regression.panel_grid import frame_of, panel_of
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 
@@ -102,11 +102,16 @@ def dynamic_panel(  # noqa: PLR0913 - every choice of the estimator by name
     """
     import pandas as pd
 
+    table = frame_of(table)
     _check(kind, steps, lags)
+    if instruments is not None and not isinstance(instruments, Mapping):
+        raise OptionError("instruments are lags by column, as in {'debt': (2, 4)}")
     inside, names = check_level(level), list(regressors)
     asked = {outcome: Lags(2, None)} | {k: Lags.of(k, *v) for k, v in (instruments or {}).items()}
     columns = dict.fromkeys([outcome, *(_parsed(name)[0] for name in names), *asked])
     panel = panel_of(table, unit, period, columns)
+    if not panel.unit.size:
+        raise FitError("the table has no row")
     terms = [(outcome, lag) for lag in range(1, lags + 1)] + [_parsed(name) for name in names]
     how = Choices(kind == "system", collapse, time_effects)
     design = design_of(panel, outcome, terms, asked, how)

@@ -15,7 +15,7 @@ from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Bools, Floats, Ints
 from cxmodels.regression.absorb import Effects, absorbed, effects_of, singletons
 from cxmodels.regression.conventions import Errors, Linear, covariance
-from cxmodels.regression.panel_grid import Panel, panel_of
+from cxmodels.regression.panel_grid import Panel, frame_of, panel_of
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 
@@ -117,9 +117,10 @@ def panel_fit(  # noqa: PLR0913 - every choice of the estimator by name
     """
     if estimator not in ESTIMATORS:
         raise OptionError(f"estimator {estimator!r} is not one of {', '.join(ESTIMATORS)}")
-    inside, kind, names = check_level(level), Errors.parse(errors), list(regressors)
-    if not names:
-        raise OptionError("regressors names at least one column")
+    inside, kind = check_level(level), Errors.parse(errors)
+    table, names = frame_of(table), _named(regressors)
+    if not (isinstance(span, int) and span >= 1):
+        raise OptionError(f"span {span!r} is not a whole number of periods, 1 or more")
     panel = panel_of(table, unit, period, [outcome, *names])
     sets = _sets(table, effects, panel, (unit, period))
     rows = _prepared(panel, outcome, names, sets, (estimator, span, intercept))
@@ -143,6 +144,15 @@ def panel_fit(  # noqa: PLR0913 - every choice of the estimator by name
         linear=linear,
         theta=rows.theta,
     )
+
+
+def _named(regressors: Any) -> list[str]:
+    if isinstance(regressors, str) or not isinstance(regressors, Iterable):
+        raise OptionError(f"regressors are names of columns, as in ['size'], got {regressors!r}")
+    names = list(dict.fromkeys(regressors))
+    if not names:
+        raise OptionError("regressors names at least one column")
+    return names
 
 
 def _sets(
@@ -287,6 +297,8 @@ def _least_squares(rows: _Rows) -> tuple[Linear, float]:
     if rows.groups:
         both = absorbed(both, Effects(rows.groups, rows.constants))
     y, x = both[:, 0], both[:, 1:]
+    if np.sqrt(float(y @ y)) <= 1e-12 * max(size[0], 1e-300) or np.ptp(rows.y) == 0.0:
+        raise FitError("the outcome does not vary once effects are taken out")
     left = np.sqrt((x**2).sum(axis=0))
     gone = [
         n for n, a, b in zip(rows.names, left, size[1:], strict=True) if a <= 1e-9 * b or b == 0

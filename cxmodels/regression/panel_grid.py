@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxmodels.data.given_summaries import as_pandas
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.numerics.arrays import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_PERIODS = 20_000  # between the first and the last: days of half a century
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,13 @@ class Panel:
         return Panel(self.unit[keep], self.period[keep], self.names, held)
 
 
+def frame_of(table: Any) -> "pd.DataFrame":
+    """A table as pandas has it: anything tabular, as at the doors."""
+    import pandas as pd
+
+    return table if isinstance(table, pd.DataFrame) else as_pandas(table)
+
+
 def panel_of(table: Any, unit: str, period: str, columns: Iterable[str]) -> Panel:
     """Rows of a table as a panel; DataError with every problem, OptionError for a missing column.
 
@@ -92,6 +102,9 @@ def _problems(
     yield from _told(f"{unit} is missing", held[unit].isna(), held, (unit, period))
     when = pd.to_numeric(held[period], errors="coerce")
     odd = when.isna() | (when % 1 != 0)
+    if when.max() - when.min() > MOST_PERIODS:
+        told = f"{period} runs from {when.min():.0f} to {when.max():.0f}"
+        yield Problem(told, remedy="Count years or quarters, as in 2026 or 4 * year + quarter")
     yield from _told(f"{period} is no whole number", odd, held, (unit, period),
                      "Count years or quarters, as in 2026 or 4 * year + quarter")  # fmt: skip
     twice = held.duplicated([unit, period]) & ~odd & held[unit].notna()

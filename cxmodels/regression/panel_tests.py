@@ -9,6 +9,7 @@ import scipy
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.regression.panel import PanelFit
+from cxmodels.results.estimate import told_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,13 @@ def hausman(within: PanelFit, random: PanelFit) -> Tested:
     Both with iid errors and the same regressors. Where the difference of covariances is no
     covariance, as happens in small samples, FitError says to use `robust_hausman`.
     """
+    kinds = [getattr(fit, "estimator", None) for fit in (within, random)]
+    plain = [str(getattr(fit, "convention", "")).startswith("iid") for fit in (within, random)]
+    if kinds[0] not in ("within", "two-way") or kinds[1] != "random" or not all(plain):
+        raise OptionError(
+            "hausman takes a fit within units and one with random effects, both with errors='iid'; "
+            "for other errors see robust_hausman"
+        )
     names = [name for name in within.table["coefficient"] if name != "const"]
     both = [fit.table.set_index("coefficient")["estimate"] for fit in (within, random)]
     if any(name not in both[1] for name in names):
@@ -70,7 +78,7 @@ def _chi2(statistic: float, df: int, name: str) -> Tested:
         if p < 0.05
         else "no sign that effects of units go with the regressors"
     )
-    return Tested(statistic, df, p, f"{name}: chi2({df}) {statistic:.3f}, p {p:.3f}: {verdict}")
+    return Tested(statistic, df, p, f"{name}: chi2({df}) {statistic:.3f}, p {told_p(p)}: {verdict}")
 
 
 def pesaran_cd(fit: PanelFit) -> Tested:
@@ -108,7 +116,7 @@ def dependence_of(residuals: Floats, units: Ints, period: Ints) -> Tested:
         if p < 0.05
         else "no sign that units move together"
     )
-    return Tested(z, None, p, f"Pesaran CD: z {z:.3f}, p {p:.3f}: {verdict}")
+    return Tested(z, None, p, f"Pesaran CD: z {z:.3f}, p {told_p(p)}: {verdict}")
 
 
 def _correlations(one: Floats, others: Floats, shared: Floats) -> Floats:

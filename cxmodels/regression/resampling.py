@@ -68,8 +68,10 @@ def wild_bootstrap(
     place = _place(fit, coefficient)
     if by not in ("unit", "period"):
         raise OptionError(f"by {by!r} is neither unit nor period")
-    if draws < 99:
-        raise OptionError(f"draws {draws} is below 99")
+    if not isinstance(draws, int) or draws < 99:
+        raise OptionError(f"draws {draws!r} is below 99")
+    if not np.isfinite(value):
+        raise OptionError(f"value {value!r} is a finite number")
     held = fit.linear
     _, group = np.unique(getattr(held, by), return_inverse=True)
     clusters = int(group.max()) + 1
@@ -88,6 +90,8 @@ def wild_bootstrap(
 
 
 def _place(fit: PanelFit, coefficient: str) -> int:
+    if not isinstance(fit, PanelFit):
+        raise OptionError(f"this takes a fit of panel_fit, got {type(fit).__name__}")
     names = list(fit.table["coefficient"])
     if coefficient not in names:
         raise OptionError(f"coefficient {coefficient!r} is not one of {', '.join(names)}")
@@ -201,6 +205,8 @@ def permuted(
     place, held = _place(fit, coefficient), fit.linear
     if by not in ("unit", "period"):
         raise OptionError(f"by {by!r} is neither unit nor period")
+    if not isinstance(draws, int) or draws < 99:
+        raise OptionError(f"draws {draws!r} is below 99")
     rng = generator(seed)
     x, base = _apart(held, place, by)
     y = held.X @ held.coefficients + held.e

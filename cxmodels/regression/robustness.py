@@ -70,7 +70,9 @@ def robustness(
     >>> robustness(fit, "value").checks["check"].tolist()[:3]
     ['power', 'partial R2', 'robustness value']
     """
-    if not 0.0 < alpha < 1.0:
+    if r_max is not None and not isinstance(r_max, int | float):
+        raise OptionError(f"r_max {r_max!r} is a share of variance")
+    if not (isinstance(alpha, float) and 0.0 < alpha < 1.0):
         raise OptionError(f"alpha {alpha!r} is not between 0 and 1")
     estimate, error = _coefficient(fit, column)
     rows: list[tuple[str, float | None, str]] = [
@@ -181,7 +183,7 @@ class _Own:
     def oster(self, r_max: float | None) -> list[tuple[str, float | None, str]]:
         """Proportion of selection that explains all away, and the effect where it is one to one."""
         keep = [place for place, name in enumerate(self.names) if name != "const"]
-        if len(keep) < 2:
+        if len(keep) < 2 or self.place not in keep:
             return []
         y, X = self.y, self.X[:, keep]
         if len(keep) < len(self.names):

@@ -67,7 +67,7 @@ class Sensitivity:
 
 
 def _robustness(f: float) -> float:
-    return float(0.5 * (np.sqrt(f**4 + 4.0 * f**2) - f**2))
+    return float(2.0 / (np.sqrt(1.0 + 4.0 / f**2) + 1.0)) if f > 0.0 else 0.0  # without f^4
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from cxmodels.errors import FitError
+from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.panel import coefficient_table, panel_fit
-from cxmodels.regression.panel_grid import panel_of
+from cxmodels.regression.panel_grid import frame_of, panel_of
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 
@@ -158,6 +158,9 @@ def slopes_by(  # noqa: PLR0913 - what is regressed, on what, within what
     true slopes is what their spread exceeds their errors by (DerSimonian and Laird's moments in one
     dimension). Groups of fewer than 5 units have no slope of their own, and are counted.
     """
+    table = frame_of(table)
+    if by not in table:
+        raise OptionError(f"by {by!r} is no column. Columns: {', '.join(map(str, table.columns))}")
     fits, kept, lost = [], [], []
     for name, part in table.groupby(by, sort=True):
         if part[unit].nunique() < FEWEST:

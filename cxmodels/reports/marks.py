@@ -24,10 +24,13 @@ _DIGITS = 7  # significant digits that a chart can show
 
 
 def needed(
-    table: pd.DataFrame, columns: Sequence[str], *, chart: str, known: Sequence[str] = ()
+    table: Any, columns: Sequence[str], *, chart: str, known: Sequence[str] = ()
 ) -> pd.DataFrame:
     """The table's columns that a chart needs, and those of `known` that it has; an error names
     those that are missing."""
+    if not isinstance(table, pd.DataFrame):
+        held = "; give its .table" if hasattr(table, "table") else ""
+        raise OptionError(f"{chart} draws a table, got {type(table).__name__}{held}")
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise OptionError(

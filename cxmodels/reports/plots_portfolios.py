@@ -1,5 +1,7 @@
 """Pictures of portfolios sorted by scores: what they grew to, and what factors do not pay for."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -40,7 +42,7 @@ _STEP = 24  # pixels a portfolio and set of factors
 
 
 def portfolio_growth(
-    returns: pd.DataFrame,
+    returns: Any,
     labels: Labels | None = None,
     *,
     cost: float = 0.0,
@@ -53,6 +55,10 @@ def portfolio_growth(
     firms: how many. Months in which a portfolio has no return are left out for all, and counted.
     """
     labels = labels or Labels()
+    if not isinstance(returns, pd.DataFrame) or not all(
+        pd.api.types.is_numeric_dtype(returns[name]) for name in returns
+    ):
+        raise OptionError("portfolio_growth draws returns by month, one column of shares each")
     growth, left = _grown(returns)
     kept = max(int(growth.notna().any(axis=1).sum()) - 1, 0)
     names = _names(list(growth.columns))

@@ -198,6 +198,15 @@ class Estimate:
         )
 
 
+def told_p(p: float) -> str:
+    """A p-value in words of three digits: "< .001" where it is smaller.
+
+    >>> told_p(0.0312), told_p(1e-9)
+    ('0.031', '< 0.001')
+    """
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def check_level(level: float) -> float:
     """`level` as a number if it is a probability, else OptionError."""
     if not (isinstance(level, int | float) and 0.0 < level < 1.0):

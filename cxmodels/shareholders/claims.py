@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxmodels.errors import OptionError
 from cxmodels.results.shown_tables import Face, Faced
 from cxmodels.shareholders.firm_value import WITHIN, ValueRelevance
 from cxmodels.shareholders.rungs import LOG
@@ -102,6 +103,8 @@ def claims(own: ValueRelevance | None = None) -> Claims:
     """
     import pandas as pd
 
+    if own is not None and not isinstance(own, ValueRelevance):
+        raise OptionError(f"own is a ladder of value_relevance, got {type(own).__name__}")
     table = pd.DataFrame([vars(item) for item in GALLERY]).assign(lower=None, upper=None)
     order = ["claim", "source", "figure", "unit", "elasticity", "lower", "upper", "estimated",
              "verdict"]  # fmt: skip

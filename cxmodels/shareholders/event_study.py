@@ -15,15 +15,20 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from cxmodels.data.given_summaries import as_pandas
-from cxmodels.data.returns import Returns
+from cxmodels.data.days import as_days
+from cxmodels.data.factors import checked_factors
+from cxmodels.data.returns import Returns, check_returns
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
+from cxmodels.shareholders.event_choices import (
+    Choices,
+    check_choices,
+    events_of,
+    windows_of,
+)
 
-MODELS = ("market", "market adjusted", "mean", "factors")
-CONVENTIONS = ("textbook", "estudy2")
 FEWEST = 30  # returns in an estimation window
 
 
@@ -52,22 +57,10 @@ class EventStudy(Faced):
 
 
 @dataclass(frozen=True, eq=False)
-class _Choices:
-    """first, last: days of the event window; estimation: of the estimation window, in trading days
-    from the event, or as days of the calendar; convention: of standardised returns."""
-
-    window: tuple[int, int]
-    estimation: tuple[int, int]
-    model: str
-    convention: str
-    logs: bool
-
-
-@dataclass(frozen=True, eq=False)
 class _Event:
     """One event: abnormal returns (d,) of its window; simple returns, raw and expected; shape: the
     covariance of abnormal ones over s2 (d, d); spread s; residuals of the estimation window by
-    place on the calendar."""
+    place on the calendar; free: degrees of freedom of s."""
 
     asset: str
     date: Any
@@ -79,6 +72,7 @@ class _Event:
     spread: float
     rows: Any
     residuals: Floats
+    free: int
 
 
 def event_study(  # noqa: PLR0913 - the door of the question: every choice by name
@@ -106,13 +100,11 @@ def event_study(  # noqa: PLR0913 - the door of the question: every choice by na
     intervals.
     Errors: OptionError for choices that are none, FitError where no event can be used.
     """
-    how = _Choices(window, estimation, model, convention, log_returns)
-    _check(how)
+    how = Choices(window, estimation, model, convention, log_returns)
+    check_choices(how)
     inside = check_level(level)
-    given = as_pandas(events)
-    missing = [name for name in ("asset", "date") if name not in given]
-    if missing:
-        raise OptionError(f"events has no column {missing[0]!r}")
+    check_returns(returns)
+    given = events_of(events)
     X, own = _explaining(returns, market, factors, how)
     values = returns.logs() if log_returns else returns.values
     found, account = [], []
@@ -125,17 +117,15 @@ def event_study(  # noqa: PLR0913 - the door of the question: every choice by na
         account.append((str(row.asset), row.date, "used"))
     if len(found) < 2:
         reasons = "; ".join(dict.fromkeys(why for *_, why in account if why != "used"))
-        raise FitError(f"{len(found)} events can be used, 2 are needed: {reasons}")
-    days = np.arange(window[0], window[1] + 1)
-    asked = dict(windows or {f"{window[0]} to {window[1]}": window})
+        because = f": {reasons}" if reasons else f", {len(given)} were given"
+        raise FitError(f"{len(found)} events can be used, 2 are needed{because}")
+    days, asked = np.arange(window[0], window[1] + 1), windows_of(windows, window)
     together = _correlation(found)
     told = [_row(found, days == day, together, inside) | {"day": int(day)} for day in days]
-    sums = []
-    for name, (first, last) in asked.items():
-        use = (days >= first) & (days <= last)
-        if not use.any():
-            raise OptionError(f"window {name!r} lies outside of {window[0]} to {window[1]}")
-        sums.append(_row(found, use, together, inside) | {"window": name})
+    sums = [
+        _row(found, (days >= begins) & (days <= ends), together, inside) | {"window": name}
+        for name, (begins, ends) in asked.items()
+    ]
     return EventStudy(
         days=_first(pd.DataFrame(told), "day"),
         windows=_first(pd.DataFrame(sums), "window"),
@@ -150,24 +140,8 @@ def _first(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table[[name, *(column for column in table.columns if column != name)]]
 
 
-def _check(how: _Choices) -> None:
-    if how.convention == "estudy2" and how.model != "market":
-        raise OptionError("convention 'estudy2' goes with model='market'")
-    if how.model not in MODELS:
-        raise OptionError(f"model {how.model!r} is not one of {', '.join(MODELS)}")
-    if how.convention not in CONVENTIONS:
-        raise OptionError(f"convention {how.convention!r} is not one of {', '.join(CONVENTIONS)}")
-    if not how.window[0] <= how.window[1]:
-        raise OptionError(f"window {how.window} does not run forward")
-    if not how.estimation[0] <= how.estimation[1] < how.window[0]:
-        raise OptionError(
-            f"estimation {how.estimation} does not end before the window {how.window}: what is "
-            "expected must not know the event"
-        )
-
-
 def _explaining(
-    returns: Returns, market: Any, factors: pd.DataFrame | None, how: _Choices
+    returns: Returns, market: Any, factors: pd.DataFrame | None, how: Choices
 ) -> tuple[Floats, str]:
     """(t, k) what returns are regressed on, a constant first; which asset is the market."""
     t = len(returns.days)
@@ -185,28 +159,29 @@ def _explaining(
             raise OptionError(f"market {market!r} is no asset of the returns")
         m = returns.values[:, returns.assets.index(market)]
     else:
-        m = _aligned(pd.DataFrame(market), returns)[:, 0]
+        m = _aligned(market, returns)[:, 0]
     m = np.log1p(m) if how.logs else m
     return np.column_stack([one, m]), market if isinstance(market, str) else ""
 
 
-def _aligned(frame: pd.DataFrame, returns: Returns) -> Floats:
-    days = pd.DatetimeIndex(returns.days)
-    index = pd.DatetimeIndex(pd.to_datetime(frame.index))
-    if not days.isin(index).any():
+def _aligned(factors: Any, returns: Returns) -> Floats:
+    held = checked_factors(factors, returns, None)
+    days: Any = pd.DatetimeIndex(returns.days)
+    if isinstance(held.index, pd.PeriodIndex):
+        days = days.to_period("M")
+    if not days.isin(held.index).any():
         raise OptionError("the market (or factors) and the returns share no day")
-    held: pd.DataFrame = frame.set_axis(index).reindex(days)
-    return np.asarray(held.to_numpy(dtype=np.float64))
+    return np.asarray(held.reindex(days).to_numpy(dtype=np.float64))
 
 
 def _one(
-    returns: Returns, values: Floats, X: Floats, event: tuple[str, Any], how: _Choices
+    returns: Returns, values: Floats, X: Floats, event: tuple[str, Any], how: Choices
 ) -> _Event | str:
     """One event, or why it cannot be used."""
     asset, date = event
     if asset not in returns.assets:
         return "unknown asset"
-    day = pd.to_datetime(str(date), errors="coerce", format="ISO8601")
+    day = as_days(pd.Series([str(date)]))[0]
     if pd.isna(day):
         return "no date"
     days = pd.DatetimeIndex(returns.days)
@@ -227,12 +202,18 @@ def _one(
     if spread == 0.0:
         return "its returns do not vary"
     return _Event(
-        asset, date, days[zero], y[at] - expected, y[at], expected, shape, spread, rows, e
-    )
+        asset, date, days[zero], y[at] - expected, y[at], expected, shape, spread, rows, e,
+        rows.size - _parameters(X, how),
+    )  # fmt: skip
+
+
+def _parameters(X: Floats, how: Choices) -> int:
+    """Coefficients of the regression before the event."""
+    return 0 if how.model == "market adjusted" else X.shape[1]
 
 
 def _forecast(
-    y: Floats, X: Floats, places: tuple[Any, Any, Any], how: _Choices
+    y: Floats, X: Floats, places: tuple[Any, Any, Any], how: Choices
 ) -> tuple[Floats, Floats, Floats, float]:
     """Expected returns (d,) of the window, residuals before it, shape (d, d) and spread s.
 
@@ -282,7 +263,7 @@ def _row(found: list[_Event], use: Any, together: float, level: float) -> dict[s
         event.spread * np.sqrt(event.shape[np.ix_(use, use)].sum()) for event in found
     ])  # fmt: skip
     standard = total / spread
-    sizes = np.array([event.rows.size for event in found], dtype=np.float64)
+    free = np.array([event.free for event in found], dtype=np.float64)
     mean, error = float(total.mean()), float(total.std(ddof=1) / np.sqrt(n))
     own = float(standard.std(ddof=1))
     bmp = float(standard.mean() / own * np.sqrt(n)) if own > 0 else None
@@ -290,7 +271,7 @@ def _row(found: list[_Event], use: Any, together: float, level: float) -> dict[s
     kp = None if bmp is None or moved <= 0 else bmp * float(np.sqrt((1.0 - together) / moved))
     tests = {
         "t": mean / error if error > 0 else None,
-        "patell": float(standard.sum() / np.sqrt(((sizes - 2.0) / (sizes - 4.0)).sum())),
+        "patell": float(standard.sum() / np.sqrt((free / (free - 2.0)).sum())),
         "bmp": bmp,
         "kolari_pynnonen": kp,
         "rank": _rank(found, use),
@@ -352,7 +333,7 @@ def _by_event(found: list[_Event]) -> pd.DataFrame:
     )
 
 
-def _notes(found: list[_Event], own: str, together: float, how: _Choices) -> list[str]:
+def _notes(found: list[_Event], own: str, together: float, how: Choices) -> list[str]:
     notes = [
         "Association of news with returns around it: whether a release is news, and whether it "
         "came alone, stands in no return.",

@@ -17,7 +17,7 @@ import scipy
 
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
-from cxmodels.results.estimate import POWER, check_level
+from cxmodels.results.estimate import POWER, check_level, told_p
 from cxmodels.results.shown_tables import Face, Faced
 
 A_YEAR = 12  # periods, of months
@@ -82,7 +82,7 @@ def grs(returns: Floats, factors: Floats) -> Grs:
     F = (T - N - K) / N * float(b[0] @ np.linalg.solve(S, b[0])) / paid
     p = float(scipy.special.fdtrc(N, T - N - K, F))
     found = "rejected at 5 per cent" if p < 0.05 else "not rejected"
-    said = f"All {N} alphas are 0: F({N}, {T - N - K}) {F:.4f}, p {p:.4f}: {found} (GRS, exact)"
+    said = f"All {N} alphas are 0: F({N}, {T - N - K}) {F:.4f}, p {told_p(p)}: {found} (GRS, exact)"
     return Grs(F, (N, T - N - K), p, said)
 
 
@@ -101,6 +101,10 @@ def factor_alphas(
     of the periods in which all portfolios are known, without those that follow from others.
     """
     inside = check_level(level)
+    if not (isinstance(returns, pd.DataFrame) and isinstance(factors, pd.DataFrame)):
+        raise OptionError("returns and factors are frames by the same periods")
+    if lags is not None and (not isinstance(lags, int) or lags < 0):
+        raise OptionError(f"lags {lags!r} is a whole number from 0 on")
     together = [name for name in returns.columns if name not in (LONG_SHORT, ALL)]
     if set(factors.columns) & set(returns.columns):
         raise OptionError("portfolios and factors have a name in common: rename one")
@@ -110,12 +114,13 @@ def factor_alphas(
     if there.sum() < factors.shape[1] + 10:
         raise FitError(f"{int(there.sum())} periods have all factors: too few for an alpha")
     held, f = both[there], F[there].to_numpy(dtype=np.float64)
+    _apart(f, list(factors.columns))
     reach = int(4.0 * (len(held) / 100.0) ** (2.0 / 9.0)) if lags is None else lags
     rows = []
     for name in returns.columns:
         y = held[name].to_numpy(dtype=np.float64)
         own = np.isfinite(y)
-        if own.sum() < factors.shape[1] + 10:
+        if own.sum() < factors.shape[1] + 10 or np.ptp(y[own]) == 0.0:
             continue
         rows.append(_alpha(str(name), y[own], f[own], list(factors.columns), (reach, inside)))
     if not rows:
@@ -131,6 +136,16 @@ def factor_alphas(
     if lost:
         notes.append(f"{lost:,} of {len(returns):,} periods have no factors.")
     return Alphas(pd.DataFrame(rows), found, inside, reach, tuple(notes))
+
+
+def _apart(factors: Floats, names: list[str]) -> None:
+    """FitError where one factor is constant, or follows from the others."""
+    X = np.column_stack([np.ones(len(factors)), factors])
+    _, r, pivot = scipy.linalg.qr(X / np.linalg.norm(X, axis=0).clip(1e-300), pivoting=True)
+    size = np.abs(np.diag(r))
+    if size[-1] <= 1e-9 * size[0]:
+        told = ["a constant", *map(repr, names)][int(pivot[-1])]
+        raise FitError(f"factors say one thing twice: {told} follows from the others")
 
 
 def factor_sets(columns: list[str]) -> dict[str, list[str]]:

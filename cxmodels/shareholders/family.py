@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from cxmodels.chance import generator
-from cxmodels.data.firms import FirmPanel
+from cxmodels.data.firms import FirmPanel, check_panel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.multiplicity import romano_wolf
 from cxmodels.regression.panel import panel_fit
 from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.firm_outcomes import OUTCOMES, Locked, locked, locked_column
+from cxmodels.shareholders.firm_outcomes import OUTCOMES, Locked, locked, locked_column, names_of
 
 DRAWS = 1_999
 
@@ -58,7 +58,11 @@ def outcome_family(
     Errors: OptionError for fewer than two outcomes, or one that is none; FitError where one of them
     cannot be told.
     """
-    inside, names, given = check_level(level), list(dict.fromkeys(outcomes)), list(controls)
+    inside, given = check_level(level), names_of(controls)
+    check_panel(panel)
+    if isinstance(outcomes, str) or not isinstance(outcomes, Iterable):
+        raise OptionError(f"outcomes are several names, as in ['q'], got {outcomes!r}")
+    names = list(dict.fromkeys(map(str, outcomes)))
     if len(names) < 2:
         raise OptionError("a family has two outcomes or more")
     firms = {firm: place for place, firm in enumerate(panel.table["firm"].unique())}

@@ -1,5 +1,6 @@
 """What a firm's satisfaction may move: its value, its cash flow, its risk; on locked rows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,14 @@ from cxmodels.data.firms import FirmPanel, tobins_q
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 
-OVERLAPPING = ("cash flow variability", "systematic risk", "idiosyncratic risk", "cost of equity")
+OVERLAPPING = (
+    "cash flow growth",
+    "cash flow variability",
+    "systematic risk",
+    "idiosyncratic risk",
+    "cost of equity",
+)
+TAKEN = ("firm", "period", "score", "released", "valued", "delisted")
 AHEAD, FEWEST = 5, 4  # periods of cash flow that its variability is read from, and the least
 LEVELS = {
     "systematic risk": ("beta", "units of beta"),
@@ -34,6 +42,17 @@ class Locked:
     notes: tuple[str, ...]
 
 
+def names_of(controls: Any) -> list[str]:
+    """Names of columns, each once; OptionError for what is none."""
+    if isinstance(controls, str) or not isinstance(controls, Iterable):
+        raise OptionError(f"controls are names of columns, as in ['size'], got {controls!r}")
+    given = list(controls)
+    odd = [name for name in given if not isinstance(name, str) or name in TAKEN]
+    if odd:
+        raise OptionError(f"{odd[0]!r} is no control")
+    return list(dict.fromkeys(given))
+
+
 def locked(panel: FirmPanel, outcome: str, definition: str, controls: list[str]) -> Locked:
     """The rows that every rung uses: all columns known, two rows of a firm or more."""
     if outcome not in OUTCOMES:
@@ -53,6 +72,8 @@ def locked_column(panel: FirmPanel, name: str, controls: list[str]) -> Locked:
         if own not in panel.table:
             listed = ", ".join((*OUTCOMES, *map(str, panel.table.columns)))
             raise OptionError(f"{own!r} is neither an outcome nor a column of the panel: {listed}")
+    if name in TAKEN or not pd.api.types.is_numeric_dtype(panel.table[name]):
+        raise OptionError(f"{name!r} is no outcome: outcomes are columns of numbers")
     y = panel.table[name].to_numpy(dtype=np.float64)
     return _locked(panel, y, (controls, {}), (False, f"units of {name}", None))
 
@@ -72,12 +93,23 @@ def _locked(
     held = held[known]
     held = held[held.groupby("firm")["y"].transform("size") > 1]
     if held.empty:
-        raise FitError("no firm has two rows with all columns known")
+        raise FitError(f"no firm has two rows with all columns known: {_lacking(numbers, t)}")
+    if float(np.ptp(held["y"])) == 0.0:
+        raise FitError("the outcome is the same in every row")
     lost = len(t) - len(held)
     said = (f"Locked on {len(held):,} rows of {held['firm'].nunique():,} firms; {lost:,} rows lack "
             "a column or are a firm's only one.")  # fmt: skip
     rows = held.reset_index(drop=True)
     return Locked(rows, [*controls, *given], *how, (said,))
+
+
+def _lacking(numbers: pd.DataFrame, t: pd.DataFrame) -> str:
+    """Rows in which each column is a finite number."""
+    counts = {"the outcome" if name == "y" else name: int(np.isfinite(numbers[name]).sum())
+              for name in numbers}  # fmt: skip
+    if "industry" in t:
+        counts["industry"] = int(t["industry"].notna().sum())
+    return ", ".join(f"{name} in {count:,} of {len(t):,} rows" for name, count in counts.items())
 
 
 def _outcome(panel: FirmPanel, outcome: str, definition: str) -> tuple[Floats, dict[str, Floats]]:

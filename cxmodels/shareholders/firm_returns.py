@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.firms import FirmPanel
-from cxmodels.data.returns import Returns
+from cxmodels.data.factors import checked_factors
+from cxmodels.data.firms import FirmPanel, check_panel
+from cxmodels.data.returns import Returns, check_returns
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Bools, Floats
 
@@ -60,10 +61,13 @@ def firm_returns(
     and exposures times mean premia up to the release); empty where fewer than 24 returns are known.
     Errors: OptionError without release dates or a name in common, FitError where nothing is left.
     """
+    check_panel(panel)
+    check_returns(returns)
     if "released" not in panel.table:
         raise OptionError("the panel has no released days: returns of the release need them")
-    if min(months, before, ahead) < 1:
-        raise OptionError("months, before and ahead are 1 or more")
+    for name, span in (("months", months), ("before", before), ("ahead", ahead)):
+        if not isinstance(span, int) or span < 1:
+            raise OptionError(f"{name} {span!r} is a whole number of months, 1 or more")
     market = _market(returns, factors, riskless)
     place = {name: at for at, name in enumerate(returns.assets)}
     columns = [place.get(str(firm), -1) for firm in panel.table["firm"]]
@@ -90,25 +94,16 @@ def firm_returns(
 
 
 def _market(returns: Returns, factors: pd.DataFrame, riskless: str | None) -> _Market:
-    if riskless is not None and riskless not in factors:
-        raise OptionError(
-            f"factors have no column {riskless!r}, the riskless return: name it, or riskless=None"
-        )
-    own = [name for name in factors.columns if name != riskless]
+    held = checked_factors(factors, returns, riskless)
+    own = [name for name in held.columns if name != riskless]
     if not own:
         raise OptionError("factors hold the riskless return alone: give the market's at least")
     days = pd.DatetimeIndex(returns.days)
     gaps = np.diff(days.to_numpy()) / np.timedelta64(1, "D")
     gap = float(np.median(gaps)) if gaps.size else 1.0
     year = next(per for least, per in PER_YEAR if gap >= least)
-    index: Any = pd.DatetimeIndex(pd.to_datetime(factors.index))
-    keys: Any = days
-    if year == PER_YEAR[0][1]:  # months are months, whichever day they are told by
-        index, keys = index.to_period("M"), days.to_period("M")
-    held = factors.set_axis(index)
-    if held.index.has_duplicates:
-        raise OptionError("factors have two rows of one day (or month)")
-    aligned = held.reindex(keys)
+    monthly = isinstance(held.index, pd.PeriodIndex)  # months, whichever day they are told by
+    aligned = held.reindex(days.to_period("M") if monthly else days)
     F = aligned[own].to_numpy(dtype=np.float64)
     free = np.zeros(len(days)) if riskless is None else aligned[riskless].to_numpy(np.float64)
     if not np.isfinite(F).all(axis=1).any():

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from cxmodels.data.firms import FirmPanel
+from cxmodels.data.firms import FirmPanel, check_panel
 from cxmodels.errors import FitError
 from cxmodels.regression.panel import panel_fit
-from cxmodels.results.estimate import check_level
+from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.firm_outcomes import locked
+from cxmodels.shareholders.firm_outcomes import locked, names_of
 from cxmodels.shareholders.rungs import GMM, LOG, SLOPES, Asked, Rung, rungs
 from cxmodels.shareholders.score_error import error_of, turned
 
@@ -83,7 +83,8 @@ def value_relevance(
     Errors: OptionError for an outcome that is none, FitError where too little is left.
     """
     inside = check_level(level)
-    given = locked(panel, outcome, definition, list(controls))
+    check_panel(panel)
+    given = locked(panel, outcome, definition, names_of(controls))
     s2, said = error_of(panel, error)
     own = Asked(given.held, ["score", *given.columns], s2, inside, errors, given.overlapping,
                 given.unit, given.worth)  # fmt: skip
@@ -169,9 +170,11 @@ def _verdict(
     rung = WITHIN if (table["rung"] == WITHIN).any() else table["rung"].iloc[-1]
     row, pooled = (table[table["rung"] == name].iloc[0] for name in (rung, table["rung"].iloc[0]))
     told = (
-        f"Within firms a point goes with {_said(row, unit)} of {outcome} ({_ends(row, unit)}); "
-        f"pooled, with {_said(pooled, unit)}."
+        f"{_where(rung)} a point goes with {_said(row, unit)} of {outcome} ({_ends(row, unit)})"
+        + (f"; pooled, with {_said(pooled, unit)}." if pooled["rung"] == "pooled" else ".")
     )
+    if rung != WITHIN:
+        return f"{told} Association only: nothing can be told within firms."
     if row["lower"] <= 0.0 <= row["upper"]:
         least = (
             f"{100 * row['power']:.1f} per cent" if unit == LOG else f"{row['power']:.3g} {unit}"
@@ -189,9 +192,23 @@ def _verdict(
             f"(p {lead['p_value']:.2g}), which it cannot have moved."
         )
     told += f" The next score says nothing of this year's {outcome} (p {lead['p_value']:.2g})"
+    best = float(row["naive"] if pd.isna(row["corrected"]) else row["corrected"])
+    if POWER * float(lead["std_error"]) > abs(best):
+        return (
+            f"{told}, but it would have to say more than the score itself does to be heard: "
+            "association only."
+        )
     if row["lower"] <= 0.0 <= row["upper"]:
         return f"{told}."
-    return f"{told}: if nothing that changes within firms is left out, so much is the effect."
+    return (
+        f"{told}: an association that may be read as an effect only if nothing that moves both "
+        "within a year is left out, which no placebo sees."
+    )
+
+
+def _where(rung: str) -> str:
+    """What a rung compares, for the start of a sentence."""
+    return "Within firms" if rung == WITHIN else f"On the rung {rung!r}"
 
 
 def _said(row: "pd.Series[float]", unit: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxmodels.data.days import as_days
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.data.returns import Returns
 from cxmodels.errors import DataError, Problem
@@ -21,7 +22,7 @@ def public_scores(scores: Any, returns: Returns, by: str) -> tuple[pd.DataFrame,
     if missing:
         remedy = "A sort by scores that were not out yet is a look into the future"
         raise DataError("scores", [Problem(f"there is no column {missing[0]!r}", remedy=remedy)])
-    day = _days(given["released"])
+    day = as_days(given["released"])
     number = pd.to_numeric(given["score"], errors="coerce")
     problems = [
         Problem(what, int(broken.sum()), f"row {int(np.flatnonzero(broken)[0]) + 1:,}")
@@ -29,7 +30,8 @@ def public_scores(scores: Any, returns: Returns, by: str) -> tuple[pd.DataFrame,
             ("released is no day", day.isna().to_numpy()),
             ("score is no number", (number.isna() & given["score"].notna()).to_numpy()),
             ("an asset has two scores released on one day",
-             given.assign(released=day).duplicated(["asset", "released"]).to_numpy()),
+             (given.assign(released=day).duplicated(["asset", "released"])
+              & day.notna()).to_numpy()),
         )
         if broken.any()
     ]  # fmt: skip
@@ -38,6 +40,11 @@ def public_scores(scores: Any, returns: Returns, by: str) -> tuple[pd.DataFrame,
     told = pd.DataFrame({"asset": given["asset"].astype(str), "score": number, "released": day})
     told = told.dropna(subset="score").sort_values(["asset", "released"], ignore_index=True)
     strangers = ~told["asset"].isin(returns.assets)
+    if strangers.all():
+        names = f"{told['asset'].iloc[0]!r}" if len(told) else "none"
+        remedy = f"Scores name firms as {names}, returns as {returns.assets[0]!r}: write them alike"
+        raise DataError("scores", [Problem("no firm with scores has returns", len(told),
+                                           remedy=remedy)])  # fmt: skip
     audit = []
     if strangers.any():
         lost = told.loc[strangers, "asset"].nunique()
@@ -50,12 +57,6 @@ def public_scores(scores: Any, returns: Returns, by: str) -> tuple[pd.DataFrame,
         told["score"] = told.groupby("asset")["score"].diff()
         told = told.dropna(subset="score")
     return told[told["asset"].isin(returns.assets)], audit
-
-
-def _days(column: Any) -> Any:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return column
-    return pd.to_datetime(column.astype("string"), errors="coerce", format="ISO8601")
 
 
 def known_before(told: pd.DataFrame, months: Any, assets: tuple[str, ...], longest: int) -> Floats:
@@ -83,6 +84,17 @@ def groups_of(known: Floats, values: Floats, groups: int) -> Ints:
         cuts = np.quantile(row[use], np.arange(1, groups) / groups)
         out[t, use] = np.searchsorted(cuts, row[use], side="left")
     return out
+
+
+def with_last_month(values: Floats, lost: float) -> tuple[Floats, int]:
+    """Returns (t, n) with `lost` in the month after the last of each asset that ends early: who
+    held it did not know; and how many end."""
+    out, t = values.copy(), len(values)
+    there = np.isfinite(values)
+    last = t - 1 - np.argmax(there[::-1], axis=0)
+    gone = np.flatnonzero((last < t - 1) & there.any(axis=0))
+    out[last[gone] + 1, gone] = lost
+    return out, gone.size
 
 
 def sizes_of(size: pd.DataFrame | None, months: Any, returns: Returns) -> Floats:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.returns import Returns
+from cxmodels.data.days import as_days
+from cxmodels.data.factors import checked_factors
+from cxmodels.data.returns import Returns, check_returns
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.estimate import check_level
@@ -35,6 +37,7 @@ from cxmodels.shareholders.holdings import (
     returns_of_groups,
     sizes_of,
     weights_of,
+    with_last_month,
 )
 from cxmodels.shareholders.neutral import characteristics, neutral_scores
 
@@ -70,7 +73,10 @@ class Portfolios(Faced):
             row = found.table.set_index("portfolio").loc[LONG_SHORT]
             rows.append({"factors": name, **row[["alpha", "t", "lower", "upper", "a_year",
                                                  "detectable", "periods"]]})  # fmt: skip
-        head = f"Best less worst scores, alpha a month; interval {self.level:.0%}"
+        head = (
+            "Best less worst scores: alpha and its interval a month (share), a_year and detectable "
+            f"per cent a year; interval {self.level:.0%}"
+        )
         return Face(head, pd.DataFrame(rows), self.audit)
 
 
@@ -88,6 +94,7 @@ def satisfaction_portfolios(  # noqa: PLR0913 - the door of the question: every 
     longest: int = 15,
     riskless: str | None = "RF",
     cost: float = 0.0,
+    lost: float = 0.0,
     level: float = 0.9,
 ) -> Portfolios:
     """Sorts firms by public scores and tells the alphas of the groups.
@@ -100,34 +107,41 @@ def satisfaction_portfolios(  # noqa: PLR0913 - the door of the question: every 
     value before the month); neutral: what is held fixed, as in {"industry": labels by asset,
     "size": a frame of months by assets}: firms are then sorted by what it leaves of their scores;
     chosen: the day on which the firms were chosen, if they are a list; longest: months after which
-    a score is old; cost: of trading one unit of money, as a share; level: of intervals.
+    a score is old; cost: of trading one unit of money, as a share; lost: return of a firm in the
+    month after its last, as a share (-0.3 is usual for failures); level: of intervals.
     Errors: DataError for scores without release dates; FitError where groups are too small.
     """
     inside = check_level(level)
+    check_returns(returns)
     _check(by, weights, groups, size)
+    _check_terms(cost, lost, longest)
+    f = checked_factors(factors, returns, riskless)
     told, audit = public_scores(scores, returns, by)
     months = pd.DatetimeIndex(returns.days).to_period("M")
     if months.has_duplicates:
         raise OptionError("returns hold several days of one month: give monthly returns")
     known = known_before(told, months, returns.assets, longest)
     known = neutral_scores(known, characteristics(neutral or {}, months, returns))
-    place = groups_of(known, returns.values, groups)
+    values, _ = with_last_month(returns.values, lost)
+    place = groups_of(known, values, groups)
     sizes = sizes_of(size, months, returns) if weights == "value" else None
     held, every = weights_of(place, sizes, groups), weights_of(np.minimum(place, 0), sizes, 1)
-    made, holdings = returns_of_groups(returns.values, held, months, cost)
-    made[ALL] = returns_of_groups(returns.values, every, months, cost)[0]["1"]
+    made, holdings = returns_of_groups(values, held, months, cost)
+    made[ALL] = returns_of_groups(values, every, months, cost)[0]["1"]
     if made[LONG_SHORT].notna().sum() < FEWEST_MONTHS:
         raise FitError(
             f"fewer than {FEWEST_MONTHS} months have 3 firms in the best and in the worst group: "
             "take fewer groups, or more firms"
         )
-    f = factors.set_axis(pd.DatetimeIndex(pd.to_datetime(factors.index)).to_period("M"))
     excess = _excess(made, f, riskless)
-    sets = factor_sets([name for name in f.columns if name != riskless])
+    own = [name for name in f.columns if name != riskless]
+    if not own:
+        raise OptionError("factors hold the riskless return alone: give the market's at least")
+    sets = factor_sets(own)
     alphas = {name: factor_alphas(excess, f[part], level=inside) for name, part in sets.items()}
     weight = {name: held[at] for at, name in enumerate(made.columns[:groups])} | {ALL: every[0]}
     weight[LONG_SHORT] = held[-1] - held[0]
-    seen = (*_chosen(chosen, made), *_famous(alphas), *audit, *_left(returns, known))
+    seen = (*_chosen(chosen, made), *_famous(alphas), *audit, *_left(returns, known, lost))
     return Portfolios(
         returns=made,
         alphas=alphas,
@@ -146,6 +160,15 @@ def _check(by: str, weights: str, groups: int, size: pd.DataFrame | None) -> Non
         raise OptionError("weights='value' needs size=, market values by month and asset")
     if not isinstance(groups, int) or groups < 2:
         raise OptionError(f"groups {groups!r} is not 2 or more")
+
+
+def _check_terms(cost: Any, lost: Any, longest: Any) -> None:
+    if not (isinstance(cost, int | float) and 0.0 <= cost < 1.0):
+        raise OptionError(f"cost {cost!r} is a share of what is traded, from 0 to below 1")
+    if not (isinstance(lost, int | float) and -1.0 <= lost <= 1.0):
+        raise OptionError(f"lost {lost!r} is a return, a share from -1 to 1")
+    if not isinstance(longest, int) or longest < 1:
+        raise OptionError(f"longest {longest!r} is a whole number of months, 1 or more")
 
 
 def _conditional(
@@ -173,7 +196,7 @@ def _chosen(chosen: str | date | None, made: pd.DataFrame) -> list[str]:
     """Whether the list of firms is younger than the returns it is judged by."""
     if chosen is None:
         return []
-    day = pd.to_datetime(str(chosen), errors="coerce", format="ISO8601")
+    day = as_days(pd.Series([str(chosen)]))[0]
     if pd.isna(day):
         raise OptionError(f"chosen {chosen!r} is no day, as in 2006-06-30")
     there = made.index[made[LONG_SHORT].notna()]
@@ -203,10 +226,6 @@ def _excess(made: pd.DataFrame, factors: pd.DataFrame, riskless: str | None) -> 
     """Groups less the riskless return; long short is paid for by itself."""
     if riskless is None:
         return made
-    if riskless not in factors:
-        raise OptionError(
-            f"factors have no column {riskless!r}, the riskless return: name it, or riskless=None"
-        )
     free = factors[riskless].reindex(made.index)
     out = made.sub(free, axis=0)
     out[LONG_SHORT] = made[LONG_SHORT]
@@ -228,7 +247,7 @@ def _markets(spread: "pd.Series[float]", market: "pd.Series[float]") -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def _left(returns: Returns, known: Floats) -> list[str]:
+def _left(returns: Returns, known: Floats, lost: float) -> list[str]:
     """Firms that have a score and stop having returns before the end."""
     there = np.isfinite(returns.values)
     last = there.shape[0] - 1 - np.argmax(there[::-1], axis=0)
@@ -238,5 +257,5 @@ def _left(returns: Returns, known: Floats) -> list[str]:
             "No firm stops having returns: if those that left the market are missing, alphas are "
             "those of survivors."
         ]
-    return [f"{int(gone.sum()):,} firms stop having returns; what their last holders got is not "
-            "known unless it stands in the last return."]  # fmt: skip
+    told = f"{int(gone.sum()):,} firms stop having returns; in the month after their last they"
+    return [f"{told} are held at a return of {lost:.0%} (lost=)."]

@@ -21,7 +21,7 @@ from cxmodels.errors import FitError
 from cxmodels.regression.dynamic_panel import DynamicPanel, dynamic_panel
 from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.regression.slopes import slopes_by
-from cxmodels.results.estimate import POWER
+from cxmodels.results.estimate import POWER, told_p
 from cxmodels.shareholders.score_error import LEAST
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def _slopes(asked: Asked) -> Rung:
     statistic, df, p = found.homogeneity
     groups = found.own["group"].nunique()
     said = (
-        f"{SLOPES}: {groups} industries, all slopes alike: chi2({df}) {statistic:.1f}, p {p:.2g}."
+        f"{SLOPES}: {groups} industries, all slopes alike: chi2({df}) {statistic:.1f}, "
+        f"p {told_p(p)}."
     )
     row = _row(asked, SLOPES, (naive, spread), own, (groups - 1.0, fit.rows, fit.units))
     return Rung(row, "of the mean of slopes, by their spread over industries", said)
@@ -158,11 +159,11 @@ def _gmm(asked: Asked) -> Rung:
                    for own in (rough, found))  # fmt: skip
     p = found.tests.set_index("test")["p_value"].dropna().to_dict()
     told = ", ".join(f"{name} p {p[name]:.2g}" for name in ("AR(2)", "Hansen") if name in p)
-    rejected = min(p.get("AR(2)", 1.0), p.get("Hansen", 1.0)) < 0.05
+    if min(p.get("AR(2)", 1.0), p.get("Hansen", 1.0)) < 0.05:
+        raise FitError(f"its instruments are rejected ({told})")
     said = (
         f"{GMM}: {found.instruments} instruments (collapsed), {found.units:,} firms; {told}; "
-        + ("its instruments are rejected: do not read it." if rejected else
-           "the score is taken for exact." if exact else
+        + ("the score is taken for exact." if exact else
            "instruments free it of the error of the score, and cost most of what can be told.")
     )  # fmt: skip
     row = _row(asked, GMM, naive, (*best, None), (np.inf, found.rows, found.units))

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy
 
 from cxmodels.chance import generator
-from cxmodels.data.firms import FirmPanel
+from cxmodels.data.firms import FirmPanel, check_panel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.panel_grid import Panel, panel_of
@@ -38,12 +38,17 @@ class ScoreError(Faced):
     lags: pd.DataFrame
     note: str
 
+    def _moves(self) -> str:
+        if not np.isfinite(self.autocorrelation):
+            return ""
+        return f" (lag-1 autocorrelation of changes {self.autocorrelation:.2f})"
+
     def face(self) -> Face:
         """The error, and the curve it is read from."""
         head = (
             f"Error of one score: {np.sqrt(self.variance):.2f} points (variance "
             f"{self.variance:.2f}, std. error {self.std_error:.2f}); {1 - self.changes:.0%} of a "
-            f"yearly change is error (lag-1 autocorrelation of changes {self.autocorrelation:.2f})"
+            f"yearly change is error{self._moves()}"
         )
         return Face(head, self.lags, (self.note,))
 
@@ -53,7 +58,9 @@ def score_error(panel: FirmPanel, *, seed: int = 1) -> ScoreError:
 
     Errors: FitError with fewer than three lags of 30 pairs each.
     """
-    held = panel_of(panel.table, "firm", "period", ["score"])
+    held = panel_of(check_panel(panel).table, "firm", "period", ["score"])
+    if np.nanmax(held.columns["score"]) == np.nanmin(held.columns["score"]):
+        raise FitError("every score is the same: nothing says how much of it is error")
     squares, counts = _by_firm(held)
     whole = _fitted(squares.sum(axis=0), counts.sum(axis=0))
     if whole is None:
@@ -80,7 +87,7 @@ def score_error(panel: FirmPanel, *, seed: int = 1) -> ScoreError:
     return ScoreError(
         variance=s2,
         std_error=float(np.std(drawn, ddof=1)),
-        changes=float(np.clip(1.0 - 2.0 * s2 / one, 0.0, 1.0)) if one > 0 else 0.0,
+        changes=float(np.clip(1.0 - 2.0 * s2 / one, 0.0, 1.0)) if one > 0 else 1.0,
         autocorrelation=_autocorrelation(held),
         lags=curve,
         note="Read from the panel itself: an error that lasts over years passes for truth.",
@@ -89,7 +96,7 @@ def score_error(panel: FirmPanel, *, seed: int = 1) -> ScoreError:
 
 def known_error(sd: float) -> tuple[float, float]:
     """Variance and its error (none) where the standard deviation of a score's error is given."""
-    if not (np.isfinite(sd) and sd >= 0.0):
+    if not (isinstance(sd, int | float) and np.isfinite(sd) and sd >= 0.0):
         raise OptionError(f"error {sd!r} is a standard deviation in points: 0 or more")
     return sd**2, 0.0
 
@@ -159,6 +166,6 @@ def _autocorrelation(held: Panel) -> float:
     row = held.before(1)
     last = np.where(row >= 0, change[np.maximum(row, 0)], np.nan)
     both = np.isfinite(change) & np.isfinite(last)
-    if both.sum() < 3:
+    if both.sum() < 3 or np.ptp(change[both]) == 0.0 or np.ptp(last[both]) == 0.0:
         return float("nan")
     return float(np.corrcoef(change[both], last[both])[0, 1])

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from cxmodels.chance import generator
-from cxmodels.data.firms import NEEDED, FirmPanel
+from cxmodels.data.firms import NEEDED, FirmPanel, check_panel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
-from cxmodels.shareholders.firm_outcomes import Locked, locked
+from cxmodels.shareholders.firm_outcomes import Locked, locked, names_of
 from cxmodels.shareholders.rungs import Asked, Rung
 from cxmodels.shareholders.rungs import rungs as told_rungs
 from cxmodels.shareholders.score_error import error_of
@@ -69,8 +69,12 @@ def specification_curve(
     Errors: OptionError for rungs or controls that are none, FitError where no specification can be
     told.
     """
-    inside, names, asked = check_level(level), list(controls), list(rungs)
-    _check(names, asked)
+    inside, names = check_level(level), names_of(controls)
+    if isinstance(rungs, str) or not isinstance(rungs, Iterable):
+        raise OptionError(f"rungs are names of the ladder's, as in ['pooled'], got {rungs!r}")
+    asked = list(rungs)
+    check_panel(panel)
+    _check(panel, names, asked)
     if not (isinstance(shuffles, int) and shuffles >= 0):
         raise OptionError(f"shuffles {shuffles!r} is not a whole number from 0 on")
     s2, said = error_of(panel, error)
@@ -85,7 +89,12 @@ def specification_curve(
             for _ in range(shuffles)
         ]
         summary = _against(summary, chance)
+    made = len(table.groupby(["outcome", "controls", "rung", "score"]))
+    possible = table["outcome"].nunique() * 2 ** len(names) * len(asked) * table["score"].nunique()
+    lost = (f"{possible - made:,} of {possible:,} specifications cannot be told: a control repeats "
+            "others, or what is compared does not vary.",) if made < possible else ()  # fmt: skip
     notes = (
+        *lost,
         "Elasticities, per cent of value a per cent of the score at its mean; associations. What "
         "differs between firms and within them is what the comparison takes for satisfaction.",
         said,
@@ -94,9 +103,15 @@ def specification_curve(
     return SpecificationCurve(table, summary, inside, notes)
 
 
-def _check(controls: list[str], asked: list[str]) -> None:
+def _check(panel: FirmPanel, controls: list[str], asked: list[str]) -> None:
     if len(controls) > MOST_CONTROLS:
         raise OptionError(f"{len(controls)} controls make too many sets: {MOST_CONTROLS} at most")
+    for name in controls:
+        if name not in panel.table:
+            raise OptionError(f"control {name!r} is no column of the panel")
+        column = pd.to_numeric(panel.table[name], errors="coerce")
+        if not np.isfinite(column.to_numpy(dtype=np.float64)).any() or column.nunique() < 2:
+            raise OptionError(f"control {name!r} holds no numbers that differ")
     wrong = [name for name in asked if name not in (*BETWEEN, *INSIDE)]
     if wrong or not asked:
         told = "is not one of" if wrong else "are none: take some of"

@@ -22,16 +22,18 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from cxmodels.data.firms import FirmPanel
+from cxmodels.data.firms import FirmPanel, check_panel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.panel import PanelFit, panel_fit
 from cxmodels.regression.panel_grid import panel_of
 from cxmodels.results.estimate import POWER, check_level
 from cxmodels.results.shown_tables import Face, Faced
+from cxmodels.shareholders.firm_outcomes import names_of
 from cxmodels.shareholders.score_error import error_of, turned
 
 FEWEST = 10  # firms
+MOST_SPREAD = 2.0  # of yearly returns: larger ones are per cent taken for shares
 DIRECT, THROUGH, TOTAL, LATER = "direct", "through earnings", "total", "in the year after"
 
 
@@ -111,7 +113,11 @@ def stock_response(
     >>> found.table["part"].tolist()[:3]
     ['direct', 'through earnings', 'total']
     """
-    inside, names = check_level(level), list(controls)
+    inside, names = check_level(level), names_of(controls)
+    check_panel(panel)
+    wrong = [name for name in names if name in (abnormal, earnings)]
+    if wrong:
+        raise OptionError(f"{wrong[0]!r} is in the model already: it is no control")
     if not (isinstance(past, int) and 1 <= past <= 4):
         raise OptionError(f"past {past!r} is not 1 to 4: how many past scores foresee the present")
     held = _rows(panel, (abnormal, earnings), past, names)
@@ -144,6 +150,13 @@ def _rows(
         raise OptionError(
             f"the panel has no column {missing[0]!r}: give it to firm_panel with controls=, and "
             "make abnormal returns with firm_returns"
+        )
+    if not pd.api.types.is_numeric_dtype(t[abnormal]):
+        raise OptionError(f"{abnormal!r} holds no numbers: abnormal returns are shares")
+    if float(t[abnormal].std()) > MOST_SPREAD:
+        raise OptionError(
+            f"{abnormal!r} has a standard deviation of {t[abnormal].std():.3g}: returns are shares "
+            "(.05 is five per cent): divide per cent by 100"
         )
     grid = panel_of(t, "firm", "period", dict.fromkeys(
         ["score", "total_assets", earnings, abnormal, *controls]))  # fmt: skip
@@ -310,7 +323,7 @@ def _verdict(table: pd.DataFrame) -> str:
     if LATER not in own:
         return told
     later = own[LATER]
-    if later["p_value"] < 0.05:
+    if later["lower"] > 0.0 or later["upper"] < 0.0:
         return (
             f"{told} In the year after, the same point goes with {later['estimate']:+.2f} more (p "
             f"{later['p_value']:.2g}): the market was slow, or risk was not paid for."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxmodels.data.firms import FirmPanel
+from cxmodels.data.firms import FirmPanel, check_panel
 from cxmodels.errors import FitError, OptionError
 from cxmodels.numerics.arrays import Bools
 from cxmodels.regression.panel import panel_fit
@@ -60,6 +60,9 @@ def survivor_bounds(
     changes lie below.
     Errors: FitError where no firm ends before the panel does.
     """
+    check_panel(panel)
+    if move is not None and not isinstance(move, int | float):
+        raise OptionError(f"move {move!r} is a number of logs, 0 or more")
     given = locked(panel, outcome, definition, [])
     held = given.held[["firm", "period", "score", "y"]]
     added = _missing(held)
@@ -127,9 +130,9 @@ def _sentence(
     (lower, upper), (firms, share) = ends, lost
     told = (
         f"{firms:,} firms end early ({share:.0%} of all rows would be theirs): had they kept their "
-        f"last score and moved by up to {most:.2f}, the effect of a point, {estimate:+.4f}, would "
-        f"lie from {lower:+.4f} to {upper:+.4f}."
+        f"last score and moved by up to {most:.2f}, the effect of a point, {estimate:+.4f} as it "
+        f"stands, would lie from {lower:+.4f} to {upper:+.4f}."
     )
-    if lower > 0.0 or upper < 0.0:
+    if min(lower, estimate) > 0.0 or max(upper, estimate) < 0.0:
         return f"{told} Its sign does not rest on them."
     return f"{told} Its sign rests on them."

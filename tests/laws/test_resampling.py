@@ -123,8 +123,8 @@ def test_refusals():
         with pytest.raises(OptionError, match=words):
             wild_bootstrap(fit, **({"coefficient": "x"} | more))
     with pytest.raises(FitError, match="at least 3"):
-        wild_bootstrap(panel_fit(table[table["firm"] < 2], "y", ["x"], estimator="pooled", **KEYS),
-                       "x")  # fmt: skip
+        two = table[table["firm"] < 2]
+        wild_bootstrap(panel_fit(two, "y", ["x"], estimator="pooled", errors="iid", **KEYS), "x")
     odd = table.assign(trade=table["firm"] % 2)
     both = panel_fit(odd, "y", ["x"], estimator="within", effects=[("trade", "year")], **KEYS)
     with pytest.raises(OptionError, match="cut across the clusters"):

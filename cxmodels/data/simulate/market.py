@@ -52,6 +52,9 @@ class MarketTruth:
     slow: float = 0.0
 
     def __post_init__(self) -> None:
+        for name, own in vars(self).items():
+            if own is not None and not (isinstance(own, int | float) and np.isfinite(own)):
+                raise OptionError(f"{name} {own!r} is not a finite number")
         for name in ("persistence", "noise_persistence"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise OptionError(f"{name} {getattr(self, name)} is not from 0 to below 1")
@@ -83,6 +86,8 @@ def market(
     for name, count, least in (("firms", firms, 5), ("years", years, 3)):
         if not isinstance(count, int) or count < least:
             raise OptionError(f"{name} {count!r} is not a whole number of {least} or more")
+    if not isinstance(first, int):
+        raise OptionError(f"first {first!r} is no year")
     set_to, rng = MarketTruth() if truth is None else truth, generator(seed)
     if not isinstance(set_to, MarketTruth):
         raise OptionError(f"truth is a MarketTruth, as in MarketTruth(value=0.0), got {truth!r}")
