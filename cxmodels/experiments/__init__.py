@@ -1,0 +1,1 @@
+"""Controlled tests, and what can be said where nothing is random."""

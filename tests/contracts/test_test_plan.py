@@ -1,0 +1,119 @@
+"""A plan is one frozen object: hashed, registered once, changed only as a dated deviation."""
+
+import json
+from datetime import date
+
+import pytest
+
+import cxmodels as cx
+from cxmodels.experiments.plan import Metric, Registered, Rule, TestPlan, register, registered
+
+METRICS = (
+    Metric(name="satisfied", role="satisfaction", column="score", before="score_before"),
+    Metric(name="stayed", role="retention", kind="proportion"),
+    Metric(name="orders a visit", role="spend", kind="ratio", column="orders", per="visits"),
+    Metric(name="complaints", role="guardrail", better="lower", margin=0.02),
+)
+PARTS = {
+    "question": "Do calls back within a day keep customers?", "lever": "call back within a day",
+    "cost": 2.5, "unit": "customer_id", "arms": ("as now", "call back"), "metrics": METRICS,
+    "start": "2026-03-01", "end": "2026-05-31", "value": "residual CLV, margin 30 per cent",
+}  # fmt: skip
+
+
+def plan(**changes) -> TestPlan:
+    return TestPlan(**(PARTS | changes))
+
+
+def test_the_hash_is_of_what_is_said_not_of_how():
+    same = plan(arms=["as now", "call back"], cost=2.5, start=date(2026, 3, 1), shares=())
+    assert same.hash == plan().hash == plan().changed().hash
+    assert len({plan().hash, *(plan(**change).hash for change in (
+        {"cost": 2.6}, {"end": "2026-06-01"}, {"rule": Rule(sure=0.95)}, {"holdout": 0.1},
+        {"metrics": METRICS[:3]}, {"arms": ("as now", "call")}, {"strata": ("segment",)},
+    ))}) == 8  # fmt: skip
+    assert json.loads(plan().canonical)["version"] == 1
+    with pytest.raises(AttributeError):
+        plan().cost = 3.0
+
+
+def test_the_summary_names_everything():
+    told = plan(cluster="branch", strata=("segment",), looks=3, holdout=0.05).summary()
+    for said in ("Do calls back", "at 2.5 a unit", "as now (50%), call back (50%)", "branch (all",
+                 "balanced within segment", "looked at 3 times", "satisfied (satisfaction; mean",
+                 "complaints (guardrail; mean; lower is better, at most 0.02 worse)", "Rule: Keep",
+                 "Held out for long: 5%", "orders a visit (spend; ratio per visits"):  # fmt: skip
+        assert said in told, said
+    assert plan().hash in plan().summary()
+    assert plan().exploratory(["stayed", "clicks"]) == {"stayed": False, "clicks": True}
+
+
+def test_it_is_registered_once_and_deviations_are_dated(tmp_path):
+    held = register(plan(), tmp_path / "test", on="2026-02-20")
+    assert isinstance(held, Registered)
+    again = register(plan(), tmp_path / "test", on="2026-02-25")
+    assert again.on == date(2026, 2, 20) and again.plan.hash == plan().hash
+    assert (tmp_path / "test" / "plan.txt").read_text(encoding="utf-8").startswith("Question:")
+    with pytest.raises(cx.OptionError, match="another plan was registered here on 2026-02-20, with "
+                                             "other cost"):  # fmt: skip
+        register(plan(cost=9.0), tmp_path / "test")
+    later = again.deviate("ended a week early", "the call centre closed", on="2026-05-24")
+    assert registered(tmp_path / "test").deviations == later.deviations
+    assert "Deviation, 2026-05-24: ended a week early (the call centre closed)" in repr(later)
+    with pytest.raises(cx.OptionError, match="before the plan was registered"):
+        again.deviate("earlier", "because", on="2026-01-01")
+    with pytest.raises(cx.OptionError, match="what is different, and why"):
+        again.deviate(" ", "because")
+
+
+def test_a_plan_changed_by_hand_is_told(tmp_path):
+    register(plan(), tmp_path, on="2026-02-20")
+    path = tmp_path / "plan.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"cost": 2.5', '"cost": 1.5'),
+                    encoding="utf-8")  # fmt: skip
+    with pytest.raises(cx.OptionError, match="was changed after it was registered on 2026-02-20"):
+        registered(tmp_path)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(cx.OptionError, match="cannot be read as a plan"):
+        registered(tmp_path)
+    with pytest.raises(cx.OptionError, match="no plan is registered"):
+        registered(tmp_path / "elsewhere")
+
+
+def test_every_problem_of_a_plan_at_once():
+    with pytest.raises(cx.OptionError) as error:
+        plan(
+            question=" ", cost=float("nan"), arms=("a", "a"), shares=(0.5, 0.6), looks=0,
+            metrics=(METRICS[3], METRICS[3]), start="2026-06-01", level=1.0, rule="ship",
+        )  # fmt: skip
+    told = str(error.value)
+    assert "this is no plan yet, 10 to mend" in told
+    for said in (
+        "question is said", "cost nan", "of different names", "sum to 1", "two metrics",
+        "no guardrail", "start and end", "looks 0", "level is from", "rule is a Rule",
+    ):  # fmt: skip
+        assert said in told, said
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"role": "fun"}, "role 'fun'"), ({"kind": "median"}, "kind 'median'"),
+        ({"kind": "ratio"}, "a ratio has per="), ({"per": "visits"}, "a ratio has per="),
+        ({"role": "guardrail"}, "a guardrail has margin="), ({"margin": 0.1}, "a guardrail has"),
+        ({"role": "guardrail", "margin": -1.0}, "is 0 or more"), ({"better": "more"}, "better"),
+        ({"name": " "}, "a metric has a name"),
+    ],
+)  # fmt: skip
+def test_metrics_that_are_none(parts, said):
+    with pytest.raises(cx.OptionError, match=said):
+        Metric(**({"name": "x", "role": "spend"} | parts))
+
+
+def test_wrong_kinds():
+    with pytest.raises(cx.OptionError, match="arms are several"):
+        plan(arms="as now")
+    with pytest.raises(cx.OptionError, match="'colour' is no part of a plan"):
+        plan().changed(colour="red")
+    with pytest.raises(cx.OptionError, match="sure from"):
+        Rule(sure=0.2)
