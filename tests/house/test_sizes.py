@@ -13,7 +13,7 @@ DOORS = {
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
-    "panel_fit", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
+    "panel_fit", "reason", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
     "summary_sql", "survey_base",
     "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip
