@@ -10,6 +10,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
+    "decide",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
