@@ -55,8 +55,9 @@ def portfolio_growth(
     firms: how many. Months in which a portfolio has no return are left out for all, and counted.
     """
     labels = labels or Labels()
-    if not isinstance(returns, pd.DataFrame) or not returns.empty and not all(
-        pd.api.types.is_numeric_dtype(returns[name]) for name in returns
+    if not isinstance(returns, pd.DataFrame) or any(
+        returns[name].notna().any() and not pd.api.types.is_numeric_dtype(returns[name])
+        for name in returns
     ):
         raise OptionError("portfolio_growth draws returns by month, one column of shares each")
     growth, left = _grown(returns)

@@ -12,7 +12,7 @@ DOORS = {
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "decide",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
-    "group_time_effects", "imputation_effects",
+    "group_time_effects", "honest_bounds", "imputation_effects",
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "panel_fit", "reason", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
