@@ -369,6 +369,28 @@ def test_base_and_anticipation():
     assert abs(imputed.table.set_index("event_time").loc[-1, "att"] - 3.0) < 0.8
 
 
+@pytest.mark.parametrize("base", ["varying", "universal"])
+@pytest.mark.parametrize("anticipation", [0, 1])
+def test_each_comparison_by_hand(base, anticipation):
+    """Controls are untreated, and do not anticipate, in the period and in the base."""
+    made = rollout(15)
+    found = group_time_effects(made, "sales", control="not yet treated", base=base,
+                               anticipation=anticipation, **KEYS)  # fmt: skip
+    wide = made.pivot(index="shop", columns="month", values="sales")
+    group = made.groupby("shop")["opened"].first().fillna(np.inf)
+    for row in found.table.itertuples():
+        start = row.group - anticipation
+        from_last = row.period >= start or base == "universal"
+        month = start - 1 if from_last else row.period - 1
+        change = wide[row.period] - wide[month]
+        serve = (group - anticipation > max(row.period, month)) & (group != row.group)
+        own = group == row.group
+        assert row.att == pytest.approx(change[own].mean() - change[serve].mean(), abs=1e-12)
+        assert (row.units, row.controls) == (own.sum(), serve.sum())
+        error = change[own].var(ddof=0) / own.sum() + change[serve].var(ddof=0) / serve.sum()
+        assert row.std_error == pytest.approx(np.sqrt(error), rel=1e-9)
+
+
 def test_nothing_given_is_changed_and_it_shows():
     made = rollout(14)
     kept = made.copy()

@@ -184,6 +184,52 @@ def test_corners_are_those_of_the_programme():
             assert largest == pytest.approx(lp.fun, abs=1e-8)
 
 
+def kept_by_hand(part, theta: float) -> bool:
+    """The conditional test with its range found by walking along the largest moment."""
+    z = part.point - np.array([theta, 0.0])
+    values = part.moments @ z
+    k = int(np.argmax(values))
+    w = part.moments[k]
+    variance = w @ part.spread @ w
+    way = part.spread @ w / variance
+    t = np.linspace(-15.0, 15.0, 60_001) * np.sqrt(variance)
+    walked = part.moments @ (z - way * values[k])[:, None] + np.outer(part.moments @ way, t)
+    there = t[np.argmax(walked, axis=0) == k]
+    low, high = there[0], min(there[-1], part.least)
+    if values[k] <= 0.0:
+        return True
+    if values[k] > part.least:
+        return False
+    error = np.sqrt(variance)
+    chance = scipy.stats.truncnorm.cdf(values[k] / error, low / error, high / error)
+    return bool(chance <= 1.0 - part.size)
+
+
+def test_conditional_test_by_hand():
+    """At values all around the ends, where moments tie and the range is narrow on either side."""
+    rng = np.random.default_rng(11)
+    answers = []
+    for case in range(24):
+        q = int(rng.integers(1, 4))
+        sigma = covariance(2, q, case)
+        beta = 0.15 * rng.standard_normal(2 + q)
+        weights = np.abs(rng.standard_normal(q)) + 0.1
+        how = (float(rng.choice([0.3, 1.0, 2.0])), 0.9, bool(case % 2))
+        part = list(parts_of(beta, sigma, 2, weights, how))[case % 4]
+        alpha, first = 0.1, 0.01 * how[2]
+        assert part.size == pytest.approx((alpha - first) / (1.0 - first))
+        grid = np.linspace(-2.5, 2.5, 7) * np.sqrt(part.spread[0, 0]) + part.point[0]
+        ours = part.kept(grid)
+        edges = grid[:-1][ours[1:] != ours[:-1]]  # closer, where the answer turns
+        grid = np.concatenate([grid, *(np.linspace(e, e + np.diff(grid[:2])[0], 9) for e in edges)])
+        ours = part.kept(grid)
+        answers += [
+            (mine, kept_by_hand(part, theta)) for mine, theta in zip(ours, grid, strict=True)
+        ]
+    ours, by_hand = np.array(answers).T
+    assert 0.2 < ours.mean() < 0.8 and (ours == by_hand).all()
+
+
 def test_least_favourable_quantile_by_simulation():
     sigma = covariance(2, 3, 5)
     for part in parts_of(np.zeros(5), sigma, 2, np.array([1.0, 0.0, 0.0]), (1.0, 0.95, True)):
