@@ -233,9 +233,9 @@ def test_conditional_test_by_hand():
 def test_least_favourable_quantile_by_simulation():
     sigma = covariance(2, 3, 5)
     for part in parts_of(np.zeros(5), sigma, 2, np.array([1.0, 0.0, 0.0]), (1.0, 0.95, True)):
-        z = np.random.default_rng(2).multivariate_normal([0, 0], part.spread, 400_000)
+        z = np.random.default_rng(2).multivariate_normal([0, 0], part.spread, 100_000)
         largest = (z @ part.moments.T).max(axis=1)
-        assert np.mean(largest > part.least) == pytest.approx(0.005, abs=0.0005)
+        assert np.mean(largest > part.least) == pytest.approx(0.005, abs=0.001)
 
 
 def test_order_scale_and_sign():
