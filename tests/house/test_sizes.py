@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "cxmodels"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
-    "assign", "assignment_sql", "rerandomise",
+    "assign", "assignment_sql", "detectable", "rerandomise",
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "decide",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
