@@ -12,6 +12,7 @@ from cxmodels.data.summary_query import cohort_sql, summary_sql
 from cxmodels.data.surveys import survey_base
 from cxmodels.data.transactions import customer_base
 from cxmodels.errors import CxError, DataError, FitError, OptionError
+from cxmodels.experiments.plan import TestPlan
 from cxmodels.likelihood.posterior import NormalPrior
 from cxmodels.measures.audit import audit
 from cxmodels.measures.survey_scores import survey_index, survey_scores
@@ -85,6 +86,7 @@ __all__ = [
     "ParetoNBD",
     "Selection",
     "SubscriptionBase",
+    "TestPlan",
     "Value",
     "WeibullGamma",
     "__version__",

@@ -8,6 +8,7 @@ FACE = {
     "claims",
     "event_study",
     "stock_response",
+    "TestPlan",
     "returns_of",
     "satisfaction_portfolios",
     "value_relevance",
