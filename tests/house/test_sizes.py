@@ -11,7 +11,8 @@ FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
     "assign", "assignment_sql", "detectable", "rerandomise",
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
-    "decide",
+    "decide", "interrupted_series", "randomisation_test", "synthetic_control",
+    "synthetic_difference", "time_based_regression",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
     "group_time_effects", "honest_bounds", "imputation_effects",
     "specification_curve", "stock_response",
