@@ -26,6 +26,7 @@ from cxmodels.results.estimate import POWER
 from cxmodels.results.shown_tables import Face, Faced
 
 TIMES = (1.0, 2.0, 3.0)
+EXACT = 1e-10  # error over estimate below which a fit is exact
 MORE = 1.3  # Oster's rule: all that moves the outcome explains 1.3 times what the controls do
 
 
@@ -143,7 +144,8 @@ class _Own:
         inverse = np.linalg.pinv(self.X.T @ self.X)
         b = inverse @ self.X.T @ self.y
         e = self.y - self.X @ b
-        return b, np.sqrt(float(e @ e) / max(self.degrees, 1) * np.diag(inverse))
+        errors = np.sqrt(float(e @ e) / max(self.degrees, 1) * np.diag(inverse))
+        return b, np.maximum(errors, EXACT * np.maximum(np.abs(b), 1e-280))
 
     def _sensitivity(self, alpha: float) -> Sensitivity:
         b, errors = self._classical()
