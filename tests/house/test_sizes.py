@@ -17,7 +17,8 @@ DOORS = {
     "group_time_effects", "honest_bounds", "imputation_effects",
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
-    "panel_fit", "reason", "satisfaction_portfolios", "select", "slopes_by", "subscription_value",
+    "analyse", "analyse_moments", "moments", "panel_fit", "reason", "satisfaction_portfolios",
+    "select", "slopes_by", "subscription_value",
     "summary_sql", "survey_base",
     "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip

@@ -296,6 +296,20 @@ def test_tests_and_intervals_agree():
             assert (p > 0.1 + 1e-9) == kept
 
 
+def test_ranks_and_errors_are_those_of_the_placebos():
+    table, asked = planted(2, N=12, T=16, start=13)
+    found = synthetic_difference(table, "sales", **asked)
+    for row in found.table.to_dict("records"):
+        placebos = found.placebos[row["estimator"]].to_numpy()
+        as_large = (np.abs(placebos) >= abs(row["estimate"])).sum()
+        assert row["p_placebo"] == (1 + as_large) / 12
+        assert row["std_error"] == pytest.approx(
+            np.sqrt(np.mean((placebos - placebos.mean()) ** 2))
+        )
+        half = scipy.stats.norm.ppf(0.95) * row["std_error"]
+        assert row["lower"] == pytest.approx(row["estimate"] - half)
+
+
 def test_intervals_by_period_hold_what_is_not_rejected():
     table, asked = planted(3, N=12, T=16, start=16, drawn=0.3)
     row = synthetic_control(table, "sales", placebos=0, **asked).path.iloc[-1]
