@@ -29,15 +29,20 @@ from cxmodels.experiments.comparison import (
     ADJUST,
     ERRORS,
     Choices,
+    Compared,
     compared,
     joint_covariance,
 )
 from cxmodels.experiments.families import JOINT, WAYS, adjusted, jointly
-from cxmodels.experiments.metric_kinds import Asked, Metric, asked_of, metrics_of
+from cxmodels.experiments.metric_kinds import Asked, asked_of, metrics_of
+from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.moment_problems import problems_of
 from cxmodels.experiments.moments import WHAT, Moments, named, read_moments
+from cxmodels.experiments.plan import Registered, TestPlan
+from cxmodels.experiments.planned import EXPLORATORY, NONE, PLANNED, Said, by_plan
 from cxmodels.experiments.trial_contract import TrialColumns, layout
 from cxmodels.experiments.trial_rows import Rowwise
+from cxmodels.numerics.arrays import Floats, Ints
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 
@@ -54,7 +59,8 @@ class TestResult(Faced):
 
     table: one row a metric and arm: metric, arm, n, n_control, mean, mean_control (both adjusted),
     estimate (their difference), std_error, lower, upper, p_value, adjusted (of the family), lift
-    with its interval, method, estimand. guardrails: metrics with a margin: estimate, worst, margin,
+    with its interval, method, estimand, standing ("planned", "exploratory" or "no plan"; each is a
+    family of its own). guardrails: metrics with a margin: estimate, worst, margin,
     p_value, holds. sample_ratio: p-value of the arms' sizes; moments: what all is made of.
     """
 
@@ -68,11 +74,12 @@ class TestResult(Faced):
     multiplicity: str
     notes: tuple[str, ...]
     moments: Moments
+    plan: TestPlan | None = None
 
     def face(self) -> Face:
         """Effects, then guardrails and remarks."""
         shown = ["metric", "arm", "n", "mean_control", "estimate", "lower", "upper", "p_value",
-                 "adjusted", "lift"]  # fmt: skip
+                 "adjusted", "lift", "standing"][: 10 if self.plan is None else 11]  # fmt: skip
         held = [
             f"{row['metric']}, {row['arm']}: at worst {row['worst']:+.4g} against a margin of "
             f"{row['margin']:g}, which {'holds' if row['holds'] else 'does not hold'}."
@@ -88,8 +95,9 @@ def analyse(
     source: Any,
     *,
     arm: str,
-    control: Any,
-    metrics: Iterable[str | Metric] | str | Metric,
+    control: Any = None,
+    metrics: Iterable[str | Metric] | str | Metric = (),
+    plan: TestPlan | Registered | None = None,
     covariates: str | Iterable[str] | None = None,
     strata: str | Iterable[str] | None = None,
     cluster: str | None = None,
@@ -99,7 +107,7 @@ def analyse(
     weights: str | None = None,
     multiplicity: str = "holm",
     shares: Mapping[Any, float] | None = None,
-    level: float = 0.95,
+    level: float | None = None,
     draws: int = 999,
     seed: int = 1,
     table: str | None = None,
@@ -107,8 +115,9 @@ def analyse(
     """Every metric of every arm beside the control, from one row a unit.
 
     source, table: a frame, an Arrow table, a Parquet or CSV path, a DuckDB table; arm: its column
-    of arms, of which `control` is one; metrics: columns (their means) or `Metric`; covariates:
-    columns from before the test that take out noise; strata: columns within which arms were drawn,
+    of arms, of which `control` is one; metrics: columns (their means) or `Metric`; plan: says all
+    that it says where not given, and what is beyond it is exploratory; covariates: columns from
+    before the test that take out noise; strata: columns within which arms were drawn,
     or to weigh by; cluster: whole clusters were drawn; unit: if given, none may occur twice.
     adjust: "none", "cuped" (by default where there is anything from before), "lin" or "ancova";
     errors: "welch", "hc2" or "hc3" (Lin, ANCOVA), "cr2" (clusters), "permutation"; weights:
@@ -125,23 +134,27 @@ def analyse(
     >>> found.table[["estimate", "std_error", "p_value"]].round(4).to_dict("records")
     [{'estimate': 2.0, 'std_error': 0.9129, 'p_value': 0.071}]
     """
-    given = metrics_of(metrics)
-    asked = asked_of(given, named(covariates, "covariates"))
+    own = Said(
+        control, metrics_of(metrics, plan is not None), named(strata, "strata"), cluster, unit,
+        shares, float("nan") if level is None else level,
+    )  # fmt: skip
+    of = by_plan(own, plan)
+    asked = asked_of(of.metrics, named(covariates, "covariates"))
     numbers = tuple(dict.fromkeys(term.column for item in asked for term in item.terms))
-    columns = TrialColumns(arm, named(strata, "strata"), cluster, unit, numbers)
-    choices = _choices((control, adjust, errors, weights), (level, draws, seed), asked, columns)
+    columns = TrialColumns(arm, of.strata, of.cluster, of.unit, numbers)
+    given = (of.control, adjust, errors, weights)
+    choices = _choices(given, (of.level, draws, seed), asked, columns)
     _check_multiplicity(multiplicity, columns)
     with tables.open_log(source, table) as opened:
         what = f"{WHAT} ({opened.what})"
         try:
             moments, problems = read_moments(opened, columns, asked)
             if moments is not None:
-                problems = [*problems, *problems_of(moments, choices.control)]
+                problems += [*of.problems(moments.arms), *problems_of(moments, choices.control)]
             if moments is None or problems:
                 raise DataError(what, problems)
-            plan = layout(opened, columns, given)
-            rowwise = Rowwise(opened, plan, asked, moments.arms)
-            return _answer(moments, choices, multiplicity, shares, rowwise)
+            rowwise = Rowwise(opened, layout(opened, columns, of.metrics), asked, moments.arms)
+            return _answer(moments, choices, multiplicity, of, rowwise)
         except duckdb.Error as error:
             raise DataError(what, [tables.unreadable(error)]) from None
 
@@ -149,13 +162,14 @@ def analyse(
 def analyse_moments(
     moments: Moments,
     *,
-    control: Any,
+    control: Any = None,
+    plan: TestPlan | Registered | None = None,
     adjust: str | None = None,
     errors: str | None = None,
     weights: str | None = None,
     multiplicity: str = "holm",
     shares: Mapping[Any, float] | None = None,
-    level: float = 0.95,
+    level: float | None = None,
 ) -> TestResult:
     """The same from moments alone, as merged over days or warehouses.
 
@@ -170,46 +184,66 @@ def analyse_moments(
     """
     if not isinstance(moments, Moments):
         raise OptionError(f"analyse_moments takes moments, got {type(moments).__name__}")
-    given = (control, adjust, errors, weights)
-    choices = _choices(given, (level, 999, 1), moments.asked, moments.columns)
-    _check_multiplicity(multiplicity, moments.columns)
-    problems = list(problems_of(moments, choices.control))
+    metrics = tuple(dict.fromkeys(asked.metric for asked in moments.asked))
+    columns = moments.columns
+    own = Said(control, metrics, columns.strata, columns.cluster, columns.unit, shares,
+               float("nan") if level is None else level)  # fmt: skip
+    of = by_plan(own, plan)
+    if (of.strata, of.cluster) != (columns.strata, columns.cluster):
+        raise OptionError("these moments were read without the plan's strata or cluster")
+    choices = _choices((of.control, adjust, errors, weights), (of.level, 999, 1), moments.asked,
+                       columns)  # fmt: skip
+    _check_multiplicity(multiplicity, columns)
+    problems = [*of.problems(moments.arms), *problems_of(moments, choices.control)]
     if problems:
         raise DataError(WHAT, problems)
-    return _answer(moments, choices, multiplicity, shares, None)
+    return _answer(moments, choices, multiplicity, of, None)
 
 
 def _answer(
-    moments: Moments, choices: Choices, multiplicity: str,
-    shares: Mapping[Any, float] | None, rowwise: Rowwise | None,
-) -> TestResult:  # fmt: skip
-    sizes = ratio_of(moments, shares)
+    moments: Moments, choices: Choices, multiplicity: str, of: Said, rowwise: Rowwise | None
+) -> TestResult:
+    sizes = ratio_of(moments, of.shares)
     found = compared(moments, choices, rowwise)
-    family = np.array([item.asked.metric.margin is None for item in found])
-    p = np.full(len(found), np.nan)
-    if multiplicity != JOINT:
-        p[family] = adjusted([item.p_value for item in found if item.asked.metric.margin is None],
-                             multiplicity)  # fmt: skip
-    elif rowwise is None:
+    standing = [of.standing(item.asked.metric) for item in found]
+    own = [-1 if item.asked.metric.margin is not None else (PLANNED, EXPLORATORY, NONE).index(name)
+           for item, name in zip(found, standing, strict=True)]  # fmt: skip
+    if multiplicity == JOINT and rowwise is None:
         raise OptionError("romano-wolf needs the rows themselves: call analyse on the source")
-    elif family.any():
-        own = [item for item, kept in zip(found, family, strict=True) if kept]
-        p[family] = jointly(
-            np.array([float(item.contrast.estimate) for item in own]),
-            np.sqrt([float(item.contrast.variance) for item in own]),
-            joint_covariance(moments, choices, rowwise)[np.ix_(family, family)],
-            JOINT_DRAWS, choices.seed,
-        )  # fmt: skip
+    joint = (
+        joint_covariance(moments, choices, rowwise) if multiplicity == JOINT and rowwise else None
+    )
+    p = _adjusted(found, np.array(own), multiplicity, joint, choices.seed)
     return TestResult(
-        table=effects(found, moments, choices, p),
+        table=effects(found, moments, choices, p).assign(standing=standing),
         guardrails=guardrails(found),
         sample_ratio=sizes,
         control=choices.control,
         level=choices.level,
         multiplicity=multiplicity,
-        notes=tuple(dict.fromkeys(notes_of(found, moments, choices, sizes))),
+        notes=tuple(dict.fromkeys([*of.notes, *notes_of(found, moments, choices, sizes)])),
         moments=moments,
+        plan=of.plan,
     )
+
+
+def _adjusted(
+    found: list[Compared], family: Ints, multiplicity: str, joint: Floats | None, seed: int
+) -> Floats:
+    """p-values (m,) that allow for all questions of the same family (m,); NaN of guardrails, -1."""
+    p = np.full(len(found), np.nan)
+    for name in np.unique(family[family >= 0]):
+        here = family == name
+        own = [item for item, kept in zip(found, here, strict=True) if kept]
+        if joint is None:
+            p[here] = adjusted([item.p_value for item in own], multiplicity)
+            continue
+        p[here] = jointly(
+            np.array([float(item.contrast.estimate) for item in own]),
+            np.sqrt([float(item.contrast.variance) for item in own]),
+            joint[np.ix_(here, here)], JOINT_DRAWS, seed,
+        )  # fmt: skip
+    return p
 
 
 def _choices(

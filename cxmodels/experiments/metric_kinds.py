@@ -1,4 +1,4 @@
-"""What a test is judged by: a mean, a share, a ratio, the NPS, or revenue that most do not bring.
+"""What each metric of a test asks of the data.
 
 Each kind is a mean of something that a unit is worth, or a ratio of two such means, so that counts,
 means and cross-products are all that is ever needed of the data.
@@ -8,12 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
-
 from cxmodels.errors import OptionError
-
-KINDS = ("mean", "proportion", "ratio", "nps", "hurdle")
-BETTER = ("higher", "lower")
+from cxmodels.experiments.metrics import Metric
 
 
 class Form(Enum):
@@ -23,57 +19,6 @@ class Form(Enum):
     ABOVE_ZERO = "whether {} is above 0"
     WHERE_ANY = "{} where it is above 0"
     SCORE = "NPS of {}"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One thing that a test is judged by.
-
-    column: of the table; kind: "mean"; "proportion" (0 or 1); "ratio" of `column` to `per`, both
-    summed over units; "nps" (0 to 10: per cent promoters less per cent detractors); "hurdle"
-    (revenue from 0 on: whether, how much given that, and both); before: the same from before the
-    test, which takes noise out (for a ratio, two columns); margin: of a guardrail, how much worse
-    it may get, in its own unit; better: "higher" or "lower"; name: in tables.
-
-    >>> Metric("orders", "ratio", per="sessions").label
-    'orders per sessions'
-    """
-
-    column: str
-    kind: str = "mean"
-    per: str | None = None
-    before: str | tuple[str, str] | None = None
-    margin: float | None = None
-    better: str = "higher"
-    name: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise OptionError(f"kind {self.kind!r} is not one of {', '.join(KINDS)}")
-        if not isinstance(self.column, str):
-            raise OptionError(f"a metric names a column, got {self.column!r}")
-        if (self.per is not None) != (self.kind == "ratio"):
-            raise OptionError(f"metric {self.column!r}: per= goes with kind='ratio' alone")
-        if self.better not in BETTER:
-            raise OptionError(f"better {self.better!r} is neither higher nor lower")
-        if isinstance(self.before, tuple) and (self.kind != "ratio" or len(self.before) != 2):
-            raise OptionError("before= is one column; of a ratio it may be a pair of columns")
-        if self.margin is not None and (
-            isinstance(self.margin, bool)
-            or not isinstance(self.margin, int | float)
-            or not np.isfinite(self.margin)
-            or self.margin < 0.0
-        ):
-            raise OptionError(f"margin {self.margin!r} is a number from 0 on, in the metric's unit")
-
-    @property
-    def label(self) -> str:
-        """What tables call it."""
-        if self.name is not None:
-            return self.name
-        if self.kind == "nps":
-            return f"NPS of {self.column}"
-        return self.column if self.per is None else f"{self.column} per {self.per}"
 
 
 @dataclass(frozen=True)
@@ -109,11 +54,14 @@ class Asked:
     estimand: str
 
 
-def metrics_of(given: Iterable[str | Metric] | str | Metric) -> tuple[Metric, ...]:
-    """Metrics as given: names of columns are means. OptionError where two share a name."""
+def metrics_of(
+    given: Iterable[str | Metric] | str | Metric, none: bool = False
+) -> tuple[Metric, ...]:
+    """Metrics as given: names of columns are means. OptionError where two share a name, and where
+    there are none unless `none` may be."""
     listed = [given] if isinstance(given, str | Metric) else list(given)
     wrong = [item for item in listed if not isinstance(item, str | Metric)]
-    if wrong or not listed:
+    if wrong or not (listed or none):
         said = f"got {wrong[0]!r}" if wrong else "got none"
         raise OptionError(f"metrics are names of columns or Metric(...), {said}")
     found = tuple(Metric(item) if isinstance(item, str) else item for item in listed)

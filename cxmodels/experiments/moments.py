@@ -19,7 +19,8 @@ from cxmodels.data import tables
 from cxmodels.data.log_contract import first_row
 from cxmodels.data.tables import LOG, Source
 from cxmodels.errors import DataError, OptionError, Problem
-from cxmodels.experiments.metric_kinds import Asked, Metric, Term, asked_of, metrics_of
+from cxmodels.experiments.metric_kinds import Asked, Term, asked_of, metrics_of
+from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.sums import Sums, joined, pooled
 from cxmodels.experiments.trial_contract import Layout, TrialColumns, layout
 from cxmodels.numerics.arrays import Floats

@@ -18,56 +18,10 @@ import numpy as np
 
 from cxmodels.data.transactions import day
 from cxmodels.errors import OptionError
+from cxmodels.experiments.metrics import GUARDRAIL, Metric
 
 VERSION = 1
-ROLES = (
-    "satisfaction", "retention", "spend", "up-sell", "referral", "cost to serve",
-    "acquisition cost", "guardrail",
-)  # fmt: skip
-KINDS = ("mean", "proportion", "ratio", "nps", "revenue")
 FILE, LOG, WORDS = "plan.json", "deviations.jsonl", "plan.txt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """What is measured of each unit.
-
-    name; role: one of ROLES; kind: mean, proportion, ratio (column over `per`), nps (0 to 10),
-    revenue (whether, and how much); column: where it stands, the name if empty; better: "higher" or
-    "lower"; margin: of a guardrail, how much worse it may be, in its own unit; before: a column of
-    the same unit from before the test, for adjustment.
-    """
-
-    name: str
-    role: str
-    kind: str = "mean"
-    column: str = ""
-    per: str = ""
-    better: str = "higher"
-    margin: float | None = None
-    before: str = ""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise OptionError("a metric has a name")
-        for value, choices, what in ((self.role, ROLES, "role"), (self.kind, KINDS, "kind"),
-                                     (self.better, ("higher", "lower"), "better")):  # fmt: skip
-            if value not in choices:
-                raise OptionError(
-                    f"{what} {value!r} of metric {self.name!r} is not one of {', '.join(choices)}"
-                )
-        if (self.kind == "ratio") != bool(self.per):
-            raise OptionError(f"metric {self.name!r}: a ratio has per=, and nothing else has")
-        if (self.role == "guardrail") != (self.margin is not None):
-            raise OptionError(f"metric {self.name!r}: a guardrail has margin=, and no other has")
-        if self.margin is not None and not (np.isfinite(self.margin) and self.margin >= 0.0):
-            raise OptionError(f"margin {self.margin!r} of metric {self.name!r} is 0 or more")
-
-    def told(self) -> str:
-        """One line of the summary."""
-        own = f" per {self.per}" if self.per else ""
-        limit = "" if self.margin is None else f", at most {self.margin:g} worse"
-        return f"{self.name} ({self.role}; {self.kind}{own}; {self.better} is better{limit})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +55,7 @@ class TestPlan:
     >>> plan = TestPlan(
     ...     question="Do calls back within a day keep customers?", lever="call back within a day",
     ...     cost=2.5, unit="customer_id", arms=("as now", "call back"),
-    ...     metrics=(Metric(name="stayed", role="retention", kind="proportion"),),
+    ...     metrics=(Metric("stayed", "proportion", role="retention"),),
     ...     start="2026-03-01", end="2026-05-31", value="residual CLV by Pareto/NBD, margin 30%")
     >>> plan.hash[:8] == plan.changed(start="2026-03-01").hash[:8]
     True
@@ -183,7 +137,7 @@ class TestPlan:
 
     def exploratory(self, names: Iterable[str]) -> dict[str, bool]:
         """Which of these metrics the plan does not name: what they show is exploratory."""
-        known = {metric.name for metric in self.metrics}
+        known = {metric.label for metric in self.metrics}
         return {name: name not in known for name in names}
 
 
@@ -322,9 +276,12 @@ def _metric_problems(metrics: tuple[Any, ...]) -> Iterable[str]:
     if not metrics or not all(isinstance(metric, Metric) for metric in metrics):
         yield "metrics are one Metric or more"
         return
-    names = [metric.name for metric in metrics]
+    for metric in metrics:
+        if metric.role is None:
+            yield f"metric {metric.label!r} has no role= in the chain"
+    names = [metric.label for metric in metrics]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         yield f"two metrics are called {twice[0]!r}"
-    if all(metric.role == "guardrail" for metric in metrics):
+    if all(metric.role == GUARDRAIL for metric in metrics):
         yield "one metric at least is no guardrail: it is what the test is for"

@@ -7,7 +7,8 @@ from cxmodels.data.dated_rows import REAL
 from cxmodels.data.readings import WHOLE, Reading, Rule, is_text, quoted, read_customer
 from cxmodels.data.tables import Column, Source
 from cxmodels.errors import OptionError, Problem
-from cxmodels.experiments.metric_kinds import Form, Metric, Term
+from cxmodels.experiments.metric_kinds import Form, Term
+from cxmodels.experiments.metrics import Metric
 
 LARGEST = 1e100  # squares of larger numbers leave the range of arithmetic
 BETWEEN = " | "  # joins the names of several strata

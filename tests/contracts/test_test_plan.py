@@ -3,16 +3,21 @@
 import json
 from datetime import date
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import cxmodels as cx
-from cxmodels.experiments.plan import Metric, Registered, Rule, TestPlan, register, registered
+from cxmodels.experiments.analysis import analyse, analyse_moments
+from cxmodels.experiments.metrics import Metric
+from cxmodels.experiments.moments import moments
+from cxmodels.experiments.plan import Registered, Rule, TestPlan, register, registered
 
 METRICS = (
-    Metric(name="satisfied", role="satisfaction", column="score", before="score_before"),
-    Metric(name="stayed", role="retention", kind="proportion"),
-    Metric(name="orders a visit", role="spend", kind="ratio", column="orders", per="visits"),
-    Metric(name="complaints", role="guardrail", better="lower", margin=0.02),
+    Metric("score", name="satisfied", role="satisfaction", before="score_before"),
+    Metric("stayed", "proportion", role="retention"),
+    Metric("orders", "ratio", name="orders a visit", role="spend", per="visits"),
+    Metric("complaints", better="lower", margin=0.02),
 )
 PARTS = {
     "question": "Do calls back within a day keep customers?", "lever": "call back within a day",
@@ -40,9 +45,10 @@ def test_the_hash_is_of_what_is_said_not_of_how():
 def test_the_summary_names_everything():
     told = plan(cluster="branch", strata=("segment",), looks=3, holdout=0.05).summary()
     for said in ("Do calls back", "at 2.5 a unit", "as now (50%), call back (50%)", "branch (all",
-                 "balanced within segment", "looked at 3 times", "satisfied (satisfaction; mean",
-                 "complaints (guardrail; mean; lower is better, at most 0.02 worse)", "Rule: Keep",
-                 "Held out for long: 5%", "orders a visit (spend; ratio per visits"):  # fmt: skip
+                 "balanced within segment", "looked at 3 times",
+                 "satisfied (satisfaction; mean of score", "Rule: Keep", "Held out for long: 5%",
+                 "complaints (guardrail; mean; lower is better, at most 0.02 worse)",
+                 "orders a visit (spend; ratio of orders per visits"):  # fmt: skip
         assert said in told, said
     assert plan().hash in plan().summary()
     assert plan().exploratory(["stayed", "clicks"]) == {"stayed": False, "clicks": True}
@@ -99,15 +105,15 @@ def test_every_problem_of_a_plan_at_once():
     ("parts", "said"),
     [
         ({"role": "fun"}, "role 'fun'"), ({"kind": "median"}, "kind 'median'"),
-        ({"kind": "ratio"}, "a ratio has per="), ({"per": "visits"}, "a ratio has per="),
+        ({"kind": "ratio"}, "per= goes with"), ({"per": "visits"}, "per= goes with"),
         ({"role": "guardrail"}, "a guardrail has margin="), ({"margin": 0.1}, "a guardrail has"),
-        ({"role": "guardrail", "margin": -1.0}, "is 0 or more"), ({"better": "more"}, "better"),
-        ({"name": " "}, "a metric has a name"),
+        ({"role": "guardrail", "margin": -1.0}, "from 0 on"), ({"better": "more"}, "better"),
+        ({"column": " "}, "a metric names a column"),
     ],
 )  # fmt: skip
 def test_metrics_that_are_none(parts, said):
     with pytest.raises(cx.OptionError, match=said):
-        Metric(**({"name": "x", "role": "spend"} | parts))
+        Metric(**({"column": "x", "role": "spend"} | parts))
 
 
 def test_wrong_kinds():
@@ -117,3 +123,61 @@ def test_wrong_kinds():
         plan().changed(colour="red")
     with pytest.raises(cx.OptionError, match="sure from"):
         Rule(sure=0.2)
+
+
+def _seen(**changes) -> pd.DataFrame:
+    chance = np.random.default_rng(7)
+    n = 400
+    columns = {
+        "customer_id": np.arange(n), "arm": np.where(np.arange(n) % 2, "call back", "as now"),
+        "score": chance.normal(7.0, 2.0, n), "score_before": chance.normal(7.0, 2.0, n),
+        "stayed": chance.integers(0, 2, n), "orders": chance.poisson(2.0, n),
+        "visits": 1 + chance.poisson(3.0, n), "complaints": chance.integers(0, 2, n),
+        "clicks": chance.poisson(1.0, n),
+    }  # fmt: skip
+    return pd.DataFrame(columns | changes)
+
+
+def test_an_analysis_takes_the_plan_and_labels_what_is_beyond_it(tmp_path):
+    found = analyse(_seen(), arm="arm", plan=plan(), metrics=["clicks"])
+    assert found.control == "as now" and found.level == 0.95
+    assert found.table.set_index("metric")["standing"].to_dict() == {
+        "satisfied": "planned", "stayed": "planned", "orders a visit": "planned",
+        "complaints": "planned", "clicks": "exploratory",
+    }  # fmt: skip
+    assert "standing" in repr(found)
+    alone = analyse(_seen(), arm="arm", plan=plan())
+    pd.testing.assert_frame_equal(found.table.iloc[:4], alone.table)  # one more question costs none
+    read = moments(_seen(), arm="arm", metrics=METRICS, unit="customer_id")
+    pd.testing.assert_frame_equal(analyse_moments(read, plan=plan()).table, alone.table)
+    free = analyse(_seen(), arm="arm", control="as now", metrics=["clicks"])
+    assert free.table["standing"].tolist() == ["no plan"]
+    held = register(plan(), tmp_path, on="2026-02-20").deviate("late", "snow", on="2026-03-02")
+    assert "Deviation, 2026-03-02: late (snow)." in analyse(_seen(), arm="arm", plan=held).notes
+
+
+def test_an_analysis_that_is_not_as_planned_is_all_exploratory():
+    found = analyse(_seen(), arm="arm", plan=plan(), control="call back")
+    assert set(found.table["standing"]) == {"exploratory"}
+    assert "Not as planned: control is 'call back' where the plan has 'as now'" in repr(found)
+    metric = Metric("score", name="satisfied", role="satisfaction")  # without what was before
+    with pytest.raises(cx.OptionError, match="two metrics are called 'satisfied'"):
+        analyse(_seen(), arm="arm", plan=plan(), metrics=[metric])
+
+
+def test_arms_that_are_not_those_of_the_plan():
+    three = plan(arms=("as now", "call back", "letter"))
+    with pytest.raises(cx.DataError, match="no unit is in arm 'letter' of the plan"):
+        analyse(_seen(), arm="arm", plan=three)
+    odd = _seen(
+        arm=np.where(np.arange(400) % 2, "call back", np.array(["as now"] * 398 + ["x"] * 2))
+    )
+    with pytest.raises(cx.DataError, match="arm 'x' is not in the plan"):
+        analyse(odd, arm="arm", plan=plan())
+    with pytest.raises(cx.OptionError, match="name control=, or give the plan="):
+        analyse(_seen(), arm="arm", metrics=["score"])
+    with pytest.raises(cx.OptionError, match="plan= is a TestPlan, or a registered one, got str"):
+        analyse(_seen(), arm="arm", plan="mine")
+    read = moments(_seen(), arm="arm", metrics=METRICS)
+    with pytest.raises(cx.OptionError, match="read without the plan's strata"):
+        analyse_moments(read, plan=plan(strata=("clicks",)))

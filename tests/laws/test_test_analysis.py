@@ -15,7 +15,7 @@ import scipy
 import cxmodels as cx
 from cxmodels.experiments.analysis import analyse, analyse_moments
 from cxmodels.experiments.families import adjusted
-from cxmodels.experiments.metric_kinds import Metric
+from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.moments import moments
 from cxmodels.experiments.robust_errors import least_squares, robust_covariance
 from tests.laws.trial_worlds import LIFT, study, truth

@@ -5,7 +5,7 @@ import pandas as pd
 import scipy
 
 from cxmodels.experiments.analysis import analyse
-from cxmodels.experiments.metric_kinds import Metric
+from cxmodels.experiments.metrics import Metric
 
 SLOPE, NOISE, LEVEL = 0.5, 0.8, 2.0
 SELDOM, OFTEN = 0.1, 0.3  # share of buyers among customers below and above the middle

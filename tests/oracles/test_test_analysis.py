@@ -11,7 +11,7 @@ import scipy
 from cxmodels.experiments.analysis import analyse
 from cxmodels.experiments.cluster_errors import clustered_errors
 from cxmodels.experiments.families import adjusted
-from cxmodels.experiments.metric_kinds import Metric
+from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.robust_errors import least_squares, robust_covariance
 
 DATA = Path(os.environ.get("CXMODELS_DATA", Path(__file__).parents[3] / "shared" / "data"))
