@@ -9,8 +9,8 @@ PACKAGE = Path(__file__).parents[2] / "cxmodels"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
-    "assign", "assignment_sql", "detectable", "rerandomise",
-    "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
+    "assign", "assignment_sql", "backcast", "detectable", "money_of_test", "rerandomise",
+    "acquisition_cost", "audit", "residual", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "decide", "interrupted_series", "randomisation_test", "synthetic_control",
     "synthetic_difference", "time_based_regression",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",

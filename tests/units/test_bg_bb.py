@@ -307,7 +307,10 @@ EDGES = [
         [0, 3, 4, 5, 6, 4, 5, 6, 6, 6, 6, 5, 0, 0] * 20, 12,
         "all customers leave with the same probability",
     ),
-    ([4] * 30 + [0] * 60, [4] * 30 + [0] * 60, 4, "take nearly every opportunity"),
+    (  # everybody takes each opportunity until he leaves, and nobody could be one who never does
+        np.repeat([1, 2, 3, 4, 5], [50, 20, 12, 9, 100]),
+        np.repeat([1, 2, 3, 4, 5], [50, 20, 12, 9, 100]), 5, "take nearly every opportunity",
+    ),
 ]  # fmt: skip
 
 
@@ -316,6 +319,15 @@ def test_edges_are_told_in_words(x, t_x, T, words):
     found = cx.BGBB().fit(base_of(x, t_x, T))
     assert np.isfinite(found.log_likelihood)
     assert words in str(found.status), found.status
+
+
+def test_all_or_none_is_told_by_either_of_two_stories_that_fit_alike():
+    """Those who take none never would, or they left at once: the likelihood is the same."""
+    x = [4] * 30 + [0] * 60
+    found = cx.BGBB().fit(base_of(x, x, 4))
+    assert found.log_likelihood == pytest.approx(30 * np.log(1 / 3) + 60 * np.log(2 / 3), abs=1e-3)
+    stories = ("take either all or none", "take nearly every opportunity")
+    assert any(words in str(found.status) for words in stories), found.status
 
 
 @pytest.mark.parametrize("kind", ["all take all", "nobody returns twice", "long", "tiny"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxmodels.chance import generator
 from cxmodels.data.profiles import Floats, Ints
+from cxmodels.data.simulate.lever import Lever, Pushes
 from cxmodels.data.simulate.people import (
     CHANNELS,
     MIDDLE,
@@ -87,12 +88,14 @@ def company(
     truth: Truth | None = None,
     quarters: int = 8,
     start: str | date = "2023-01-01",
+    lever: Lever | None = None,
 ) -> Company:
     """A simulated company of so many customers, two thirds of them there from the start.
 
     seed: a number or a Generator; truth: the set amounts; quarters: how long it is watched; start:
-    first day, the first of a quarter. Nothing happens on the first day of a quarter but surveys and
-    joining, so what follows an answer lies in its quarter.
+    first day, the first of a quarter; lever: what is done for some of them, until which all is as
+    it would be without, by the same seed. Nothing happens on the first day of a quarter but surveys
+    and joining, so what follows an answer lies in its quarter.
 
     >>> made = company(300, seed=3)
     >>> made
@@ -115,8 +118,10 @@ def company(
         raise OptionError(
             f"{customers:,} customers by {quarters:,} quarters are more than {MOST:,} rows"
         )
+    if not (lever is None or isinstance(lever, Lever)):
+        raise OptionError(f"lever is a Lever, as in Lever(customers=[1, 2], ...), got {lever!r}")
     people = newcomers(customers, quarters, set_to, rng)
-    parts, left, means = _walk(people, quarters, first, set_to, rng)
+    parts, left, means = _walk(people, quarters, first, (set_to, lever), rng)
     parts["transactions"].insert(0, first_orders(people, first, rng))
     cost = acquisition_costs(people, means, set_to, rng)
     tables = {name: _table(pieces) for name, pieces in parts.items()}
@@ -131,10 +136,14 @@ def company(
 
 
 def _walk(
-    people: People, quarters: int, first: date, truth: Truth, rng: np.random.Generator
+    people: People,
+    quarters: int,
+    first: date,
+    given: tuple[Truth, Lever | None],
+    rng: np.random.Generator,
 ) -> tuple[dict[str, list[dict[str, Any]]], Any, Floats]:
     """Columns of each table by quarter; the day (n,) each left; mean satisfaction by channel."""
-    n, channels = people.joins.size, len(CHANNELS)
+    (truth, lever), n, channels = given, people.joins.size, len(CHANNELS)
     passing = truth.within * alike(n, truth.likeness, rng)
     shock = SHOCK * rng.standard_normal(channels)
     left, means = np.full(n, np.datetime64("NaT", "D")), np.zeros((quarters, channels))
@@ -143,7 +152,8 @@ def _walk(
     for place in range(quarters):
         now = Quarter(place, first)
         rows = np.flatnonzero((people.joins < place) & np.isnat(left))
-        at = active(people, rows, place, passing, shock, truth)
+        pushes = Pushes.of(lever, n, now.first)
+        at = active(people, rows, place, (passing, shock), pushes, truth)
         means[place] = _means(at, channels)
         leaves = departures(at, now, truth, rng)
         left[rows[leaves > 0]] = now.dates(leaves[leaves > 0])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cxmodels.data.profiles import Floats, Ints
+from cxmodels.data.simulate.lever import Pushes
 from cxmodels.data.simulate.truth import ATTRIBUTES, Truth
 
 CHANNELS, CHANNEL_SHARES = ("search", "social", "store", "partner"), (0.35, 0.25, 0.25, 0.15)
@@ -39,7 +40,7 @@ class People:
 @dataclass(frozen=True, eq=False)
 class Active:
     """Customers who are active on the first day of a quarter: their rows (m,), tenure in years,
-    attributes (m, 5) and satisfaction (m,) in points."""
+    attributes (m, 5) and satisfaction (m,) in points, and what a lever adds to outcomes."""
 
     rows: Ints
     channel: Ints
@@ -47,6 +48,7 @@ class Active:
     tenure: Floats
     attributes: Floats
     satisfaction: Floats
+    pushes: Pushes
 
     @property
     def z(self) -> Floats:
@@ -81,10 +83,12 @@ def alike(n: int, likeness: float, rng: np.random.Generator) -> Floats:
 
 
 def active(
-    people: People, rows: Ints, place: int, passing: Floats, shock: Floats, truth: Truth
-) -> Active:
-    """Those in `rows`, at the start of quarter `place`; passing: (n, 5) of the quarter; shock: of
-    each channel."""
+    people: People, rows: Ints, place: int, moods: tuple[Floats, Floats], pushes: Pushes,
+    truth: Truth,
+) -> Active:  # fmt: skip
+    """Those in `rows`, at the start of quarter `place`; moods: what passes (n, 5) of the
+    attributes, and the shock of each channel."""
+    passing, shock = moods
     tenure = place / 4.0 - people.joined[rows]
     own = people.lasting[rows] + passing[rows]
     told = MIDDLE + shock[people.channel[rows]] + np.take(SEGMENT_POINTS, people.segment[rows])
@@ -95,7 +99,8 @@ def active(
         segment=people.segment[rows],
         tenure=tenure,
         attributes=MIDDLE + own,
-        satisfaction=told + own @ np.asarray(truth.drivers),
+        satisfaction=told + own @ np.asarray(truth.drivers) + pushes.points[rows],
+        pushes=pushes.at(rows),
     )
 
 

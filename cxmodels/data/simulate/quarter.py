@@ -53,6 +53,7 @@ class Quarter:
 def departures(at: Active, now: Quarter, truth: Truth, rng: np.random.Generator) -> Ints:
     """The day (m,) after the first on which each leaves, 0 for those who stay."""
     odds = LEAVING + truth.leaving * at.z + truth.tenure_leaving * (at.tenure - TYPICAL_TENURE)
+    odds += at.pushes.leaving
     leaves = rng.random(at.z.size) < scipy.special.expit(odds)
     return np.where(leaves, rng.integers(1, now.days + 1, at.z.size), 0)
 
@@ -66,9 +67,9 @@ def happenings(
     ids = at.rows + 1
     rate = ORDERS + SEASON[now.place % 4] + truth.orders * at.z + CAMPAIGN * contacted
     rate += truth.tenure_orders * (at.tenure - TYPICAL_TENURE) + PLUS_ORDERS * at.segment
-    rate += np.log(people.pace[at.rows])
+    rate += np.log(people.pace[at.rows]) + at.pushes.orders
     refers = REFERRALS + truth.referrals * at.z
-    complains = CASES + truth.cases * at.z
+    complains = CASES + truth.cases * at.z + at.pushes.cases
     cases = _events(ids, complains, here, now, rng)
     return {
         "transactions": _lines(people, at, _events(ids, rate, here, now, rng), truth, rng),

@@ -27,7 +27,7 @@ def answers(
     again = np.flatnonzero(answered & (rng.random(at.z.size) < truth.retest))
     asked = np.concatenate([np.arange(at.z.size), again])
     offset = np.repeat([0, RETEST_AFTER], [at.z.size, again.size])
-    echo = truth.echo * np.log1p(before)
+    echo = truth.echo * np.log1p(before) + at.pushes.answers
     told = _questionnaire(at, asked, echo[asked], truth, rng)
     silent = np.concatenate([~answered, np.zeros(again.size, dtype=np.bool_)])
     for column in told.values():
