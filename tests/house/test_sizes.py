@@ -10,7 +10,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
     "assign", "assignment_sql", "backcast", "detectable", "money_of_test", "rerandomise",
-    "acquisition_cost", "audit", "residual", "average_value", "cohort_sql", "cohort_table", "customer_base",
+    "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "decide", "interrupted_series", "randomisation_test", "synthetic_control",
     "synthetic_difference", "time_based_regression",
     "drivers", "dynamic_panel", "event_log", "event_study", "firm_returns",
@@ -18,7 +18,7 @@ DOORS = {
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "analyse", "analyse_moments", "moments", "panel_fit", "reason", "satisfaction_portfolios",
-    "select", "slopes_by", "subscription_value",
+    "residual", "select", "slopes_by", "subscription_value",
     "summary_sql", "survey_base",
     "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip
