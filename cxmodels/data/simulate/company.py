@@ -121,8 +121,9 @@ def company(
     if not (lever is None or isinstance(lever, Lever)):
         raise OptionError(f"lever is a Lever, as in Lever(customers=[1, 2], ...), got {lever!r}")
     people = newcomers(customers, quarters, set_to, rng)
+    joining = rng.spawn(1)[0]  # of its own, since a lever changes how much is drawn in the walk
     parts, left, means = _walk(people, quarters, first, (set_to, lever), rng)
-    parts["transactions"].insert(0, first_orders(people, first, rng))
+    parts["transactions"].insert(0, first_orders(people, first, joining))
     cost = acquisition_costs(people, means, set_to, rng)
     tables = {name: _table(pieces) for name, pieces in parts.items()}
     return Company(
