@@ -122,11 +122,11 @@ class TestPlan:
         )
         lines = [
             f"Question: {self.question}", f"Lever: {self.lever}, at {self.cost:g} a unit",
-            f"Arms: {arms}; the first is the control", f"Assigned by {by}{within}",
-            f"From {self.start} to {self.end}; looked at {looks}, the last time at the end",
-            f"Intervals {self.level:.0%}",
+            f"Arms: {arms}; the first is the control", f"Assigned: by {by}{within}",
+            f"Dates: {self.start} to {self.end}; looked at {looks}",
+            f"Intervals: {self.level:.0%}",
             *(f"Metric: {metric.told()}" for metric in self.metrics),
-            f"Money: {self.value}", f"Rule: {self.rule.told()}", f"Plan {self.hash}",
+            f"Money: {self.value}", f"Rule: {self.rule.told()}", f"Hash: {self.hash}",
         ]  # fmt: skip
         if self.holdout:
             lines.insert(4, f"Held out for long: {self.holdout:.0%} of units")

@@ -1,0 +1,192 @@
+"""Sections of the report of a test, in the order in which they are read."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cxmodels.reports import trial_words as words
+from cxmodels.reports.document import Block, Section, Text, Tone
+from cxmodels.reports.numbers import Kind, interval, written
+from cxmodels.reports.tables import Style, table
+
+if TYPE_CHECKING:
+    from cxmodels.reports.trial_report import TrialParts
+
+
+def answered(parts: "TrialParts") -> Section:
+    """The question and its answer in money."""
+    blocks: list[Block] = [Text(words.answer(parts), Tone.NOTE)]
+    blocks += [Text(reason) for reason in parts.decision.reasons]
+    blocks.append(_decision(parts))
+    return Section(f"{parts.planned.question} The answer", tuple(blocks))
+
+
+def changing(parts: "TrialParts") -> Section:
+    """What would change our mind."""
+    return Section("What would change our mind", tuple(Text(said) for said in words.mind(parts)))
+
+
+def planned(parts: "TrialParts") -> Section:
+    """What was written down before, and what was done differently."""
+    rows = [line.split(": ", 1) for line in parts.planned.summary().splitlines()]
+    frame = pd.DataFrame(rows, columns=["item", "note"])
+    blocks: list[Block] = [
+        table(frame, ["item", "note"], title="The plan",
+              style=_style(parts, labels={"item": "Of the plan", "note": "As written"}))
+    ]  # fmt: skip
+    on = getattr(parts.plan, "on", None)
+    if on is not None:
+        blocks.append(Text(f"Registered on {on}, before anything below was looked at."))
+        blocks += [Text(f"Deviation of {when}: {what}. Why: {why}", Tone.NOTE)
+                   for when, what, why in parts.plan.deviations]  # fmt: skip
+    else:
+        blocks.append(Text("The plan was not registered: nothing shows that it was written before.",
+                           Tone.NOTE))  # fmt: skip
+    return Section("What was planned", tuple(blocks))
+
+
+def flow(parts: "TrialParts") -> Section:
+    """Units of each arm, from assignment to outcome."""
+    result, units = parts.result, words.sizes(parts.result)
+    rows = []
+    for metric, own in result.table.groupby("metric", sort=False):
+        counts = dict(zip(own["arm"], own["n"], strict=True))
+        counts[result.control] = int(own["n_control"].iloc[0])
+        rows += [
+            {"metric": metric, "arm": arm, "assigned": size, "rows": counts.get(arm, 0),
+             "left": size - counts.get(arm, 0), "share": counts.get(arm, 0) / size}
+            for arm, size in units.items()
+        ]  # fmt: skip
+    style = _style(
+        parts,
+        labels={"metric": "Outcome", "arm": "Arm", "assigned": "Units assigned",
+                "rows": "With the outcome", "left": "Without", "share": "Share with it"},
+        kinds={"arm": Kind.TEXT, "assigned": Kind.COUNT, "left": Kind.COUNT},
+    )  # fmt: skip
+    note = f"Are the arms' sizes as planned? p = {result.sample_ratio:.3g}."
+    names = ["metric", "arm", "assigned", "rows", "left", "share"]
+    made = table(pd.DataFrame(rows), names, title="Units", style=style, note=note)
+    notes = [Text(said) for said in result.notes if not said.startswith("Deviation, ")]
+    return Section("Flow of units", (made, *notes))
+
+
+def effects(parts: "TrialParts") -> Section:
+    """What the lever did, metric by metric."""
+    asked = {item.label: item.metric for item in parts.result.moments.asked}
+    rows = [_effect_row(row, asked[str(row["metric"])], parts.money_unit)
+            for row in parts.result.table.to_dict("records")]  # fmt: skip
+    told = {"metric": "Outcome", "arm": "Arm", "control": f"Mean of {parts.result.control}",
+            "effect": f"Effect ({parts.result.level:.0%} interval)", "unit": "Unit",
+            "lift": "Relative to control", "p_value": "p-value", "adjusted": "p-value, adjusted",
+            "standing": "Standing"}  # fmt: skip
+    texts = dict.fromkeys(told, Kind.TEXT) | {"p_value": Kind.P_VALUE, "adjusted": Kind.P_VALUE}
+    note = (
+        f"p-values adjusted by {parts.result.multiplicity.title()} over the planned outcomes; what "
+        "is exploratory was not in the plan, and is a question for the next test."
+    )
+    made = table(pd.DataFrame(rows), list(told), title="Effects",
+                 style=_style(parts, labels=told, kinds=texts), note=note)  # fmt: skip
+    return Section("What the lever did", (made, *_guardrails(parts)))
+
+
+def _guardrails(parts: "TrialParts") -> list[Block]:
+    held = parts.result.guardrails
+    if not len(held):
+        return []
+    frame = held.assign(holds=["yes" if one else "no" for one in held["holds"]])
+    told = {"metric": "Guardrail", "arm": "Arm", "estimate": "Effect", "worst": "At worst",
+            "margin": "Margin", "p_value": "p-value", "holds": "Holds"}  # fmt: skip
+    kinds = {"arm": Kind.TEXT, "holds": Kind.TEXT, "worst": Kind.NUMBER, "margin": Kind.NUMBER}
+    return [table(frame, list(told), title="Guardrails",
+                  style=_style(parts, labels=told, kinds=kinds))]  # fmt: skip
+
+
+def _effect_row(row: dict[Any, Any], metric: Any, currency: str) -> dict[str, Any]:
+    share = metric.kind == "proportion"
+    scale = 100.0 if share else 1.0
+    estimate, lower, upper = (scale * row[end] for end in ("estimate", "lower", "upper"))
+    effect = interval(estimate, lower, upper, Kind.NUMBER)
+    lift = "–"
+    if pd.notna(row["lift"]):
+        lift = interval(row["lift"], row["lift_lower"], row["lift_upper"], Kind.SHARE)
+    unit = {"satisfaction": "points", "spend": currency or "money"}.get(metric.role, "")
+    unit = {"proportion": "percentage points", "nps": "points of NPS"}.get(metric.kind, unit)
+    mean = written(row["mean_control"], Kind.SHARE if share else Kind.NUMBER)
+    return {"metric": row["metric"], "arm": row["arm"], "control": mean, "effect": effect,
+            "unit": unit, "lift": lift, "p_value": row["p_value"], "adjusted": row["adjusted"],
+            "standing": row["standing"]}  # fmt: skip
+
+
+def in_money(parts: "TrialParts") -> Section:
+    """Margin in the test, residual value after it, and whether the model was right since."""
+    if parts.money is None:
+        return Section("Money", ())
+    style = _style(
+        parts, kinds=dict.fromkeys(("mean_control", "estimate"), Kind.AMOUNT),
+        labels={"what": "Money", "arm": "Arm", "n": "Units", "n_control": "Units of control",
+                "mean_control": "Mean of control", "estimate": "Effect a unit",
+                "estimand": "What it is"},
+    )  # fmt: skip
+    shown = parts.money.table.assign(what=parts.money.table["what"].str.capitalize())
+    names = ["what", "arm", "n", "n_control", "mean_control", "estimate", "estimand"]
+    kinds = {"what": Kind.TEXT, "arm": Kind.TEXT, "n": Kind.COUNT, "n_control": Kind.COUNT}
+    style = Style(style.currency, parts.money.level, labels=style.labels,
+                  kinds={**style.kinds, **kinds})  # fmt: skip
+    blocks: list[Block] = [table(shown, names, title="Effect on money", style=style)]
+    if len(parts.money.facts):
+        facts = parts.money.facts.assign(what=parts.money.facts["what"].str.capitalize())
+        blocks.append(table(facts, ["what", "arm", "n", "estimate"], style=style,
+                            title="The months since: effect foretold and found"))  # fmt: skip
+    blocks += [Text(note) for note in parts.money.notes]
+    return Section("The test in money", tuple(blocks))
+
+
+def reason(parts: "TrialParts") -> Section:
+    """Whether satisfaction is why."""
+    if parts.reason is None:
+        return Section("Reason", ())
+    told = {"what": "Of the chain", "estimate": "Estimate", "unit": "Unit", "units": "Units"}
+    kinds = {"what": Kind.TEXT, "units": Kind.COUNT, "estimate": Kind.NUMBER}
+    style = Style(parts.money_unit, parts.reason.level, labels=told, kinds=kinds)
+    frame = parts.reason.table.assign(
+        what=parts.reason.table["what"].str.capitalize(), unit=parts.reason.table["unit"]
+    )
+    made = table(frame, ["what", "estimate", "unit", "units"], title="From lever to money",
+                 style=style)  # fmt: skip
+    said = [Text(parts.reason.sentence, Tone.NOTE), *(Text(note) for note in parts.reason.notes)]
+    return Section("Is satisfaction the reason?", (*said, made))
+
+
+def assumed(parts: "TrialParts") -> Section:
+    """The assumption that buys each number."""
+    told = {"number": "Number", "assumption": "Right if", "checked": "Checked"}
+    style = _style(parts, labels=told, kinds=dict.fromkeys(told, Kind.TEXT))
+    made = table(words.assumptions(parts), list(told), title="Assumptions", style=style)
+    return Section("What each number rests on", (made,))
+
+
+def _decision(parts: "TrialParts") -> Block:
+    rows = parts.decision.table
+    unit, held = parts.money_unit, []
+    for row in rows.to_dict("records"):
+        kind = Kind.SHARE if row["unit"] == "share" else Kind.NUMBER
+        if str(row["unit"]).startswith("money"):
+            kind = Kind.AMOUNT if "a unit" in row["unit"] else Kind.MONEY
+        value = "none: it does not pay"
+        if pd.notna(row["value"]):
+            value = (
+                words.surely(row["value"])
+                if kind is Kind.SHARE
+                else written(row["value"], kind, currency=unit)
+            )
+        held.append((str(row["what"]).capitalize(), value, row["unit"]))
+    frame = pd.DataFrame(held, columns=["item", "value", "unit"])
+    style = _style(parts, labels={"item": "Of the decision"}, kinds={"value": Kind.TEXT})
+    return table(frame, ["item", "value", "unit"], title="Decision in money", style=style)
+
+
+def _style(parts: "TrialParts", **more: Any) -> Style:
+    return Style(parts.money_unit, parts.result.level, **more)
+
+
+BUILDERS = (answered, changing, planned, flow, effects, in_money, reason, assumed)
