@@ -103,7 +103,8 @@ def test_the_cost_at_which_the_rule_turns():
     """By hand: net value 5 - 2, spread 1, sure at .9: above 5 - 1.2816 it is dropped."""
     held = SimpleNamespace(
         planned=plan_of(), decision=decide(5.0, 1.0, cost=2.0, units=100, level=0.95),
-        money=None, reason=None, money_unit="EUR", result=SimpleNamespace(guardrails=pd.DataFrame()),
+        money=None, reason=None, money_unit="EUR",
+        result=SimpleNamespace(guardrails=pd.DataFrame()),
     )  # fmt: skip
     assert mind(held)[0] == "At a cost above €3.72 a unit the rule would drop it; it costs €2.00."
 
