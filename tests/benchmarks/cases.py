@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.benchmarks import panels, works
+from tests.benchmarks import panels, trials, works
 from tests.benchmarks.material import Material
 from tests.benchmarks.works import Work
 
@@ -129,6 +129,34 @@ CASES = (
         "1,000 wild cluster bootstrap draws, 2,000 firms by 10 years, two-way effects",
         "under 2 s",
         {"cxmodels": panels.cx_wild},
+        inner=3,
+    ),
+    Case(
+        "trial_cuped",
+        "a test of 5 million units, CUPED on revenue before",
+        "within 1.5 times of tea-tasting",
+        {"cxmodels": trials.cx_cuped, "tea-tasting": trials.tea_cuped},
+        inner=3,
+    ),
+    Case(
+        "group_times",
+        "group-time effects, 100,000 units by 12 periods",
+        "within 1.5 times of diff-diff",
+        {"cxmodels": trials.cx_group_times, "diff-diff": trials.diff_group_times},
+        inner=3,
+    ),
+    Case(
+        "honest_bounds",
+        "honest bounds of both restrictions, 12 event times, 4 sizes each",
+        "under 1 s",
+        {"cxmodels": trials.cx_honest},
+        inner=3,
+    ),
+    Case(
+        "placebos",
+        "synthetic difference in differences with 200 placebos, 39 units by 31 periods",
+        "under 2 s",
+        {"cxmodels": trials.cx_placebos},
         inner=3,
     ),
     Case(

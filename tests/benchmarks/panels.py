@@ -25,14 +25,14 @@ def _firms(units: int, periods: int) -> pd.DataFrame:
     return pd.DataFrame({"firm": firm, "year": year, "y": y, "x": x, "z": z})
 
 
-def _units(material: Material, full: int) -> int:
+def sized(material: Material, full: int) -> int:
     """As many as at full size, or a thousandth, and enough to tell anything."""
     small = material.facts["log_rows"] < 1_000_000
     return max(full // SMALL, 60) if small else full
 
 
 def cx_two_ways(material: Material) -> Work:
-    table = _firms(_units(material, 100_000), 10)
+    table = _firms(sized(material, 100_000), 10)
 
     def do() -> PanelFit:
         return panel_fit(table, "y", ["x", "z"], estimator="two-way", convention="fixest", **KEYS)
@@ -46,7 +46,7 @@ def cx_two_ways(material: Material) -> Work:
 def pyfixest_two_ways(material: Material) -> Work:
     import pyfixest
 
-    table = _firms(_units(material, 100_000), 10).assign(who=lambda t: t["firm"])
+    table = _firms(sized(material, 100_000), 10).assign(who=lambda t: t["firm"])
 
     def do() -> Any:
         return pyfixest.feols("y ~ x + z | year + firm", data=table, vcov={"CRV1": "who"})
@@ -58,7 +58,7 @@ def pyfixest_two_ways(material: Material) -> Work:
 
 
 def cx_dynamic(material: Material) -> Work:
-    table = _firms(_units(material, 1_000), 10)
+    table = _firms(sized(material, 1_000), 10)
 
     def do() -> DynamicPanel:
         return dynamic_panel(table, "y", ["x"], instruments={"x": (1, 3)}, **KEYS)
@@ -68,7 +68,7 @@ def cx_dynamic(material: Material) -> Work:
 
 def cx_wild(material: Material) -> Work:
     fit = panel_fit(
-        _firms(_units(material, 2_000), 10), "y", ["x", "z"], estimator="two-way", **KEYS
+        _firms(sized(material, 2_000), 10), "y", ["x", "z"], estimator="two-way", **KEYS
     )
 
     def tell(found: Resampled) -> Facts:
