@@ -87,8 +87,8 @@ def test_inverse_probability(lalonde):
 
 
 def test_pairs(lalonde):
-    """The matched sample is that of MatchIt's first vignette (its means of matched controls, for 1:1
-    nearest neighbours on the logit of all covariates). A difference of 770.390168,
+    """The sample is that of MatchIt's first vignette: its means of matched controls, for 1:1
+    nearest neighbours on the logit of all covariates. A difference of 770.390168,
     and 1307.01081 adjusted, are on record for the same: no order of matching, caliper, tie-break,
     link, replacement, nor set of five to seven covariates gives them; the difference in this sample
     is 894.3675, the same by greedy, closest-first and optimal matching."""
