@@ -19,6 +19,8 @@ import numpy as np
 from cxmodels.data.transactions import day
 from cxmodels.errors import OptionError
 from cxmodels.experiments.metrics import GUARDRAIL, Metric
+from cxmodels.experiments.options import Options, Told, ranked
+from cxmodels.experiments.power import Worth
 
 VERSION = 1
 FILE, LOG, WORDS = "plan.json", "deviations.jsonl", "plan.txt"
@@ -139,6 +141,55 @@ class TestPlan:
         """Which of these metrics the plan does not name: what they show is exploratory."""
         known = {metric.label for metric in self.metrics}
         return {name: name not in known for name in names}
+
+    def options(  # noqa: PLR0913 - what a history can say, by name
+        self,
+        history: Any,
+        *,
+        time: str | None = None,
+        outcome: str | None = None,
+        worth: Worth | None = None,
+        effect: float | None = None,
+        cluster: str | None = None,
+        geo: str | None = None,
+        rolled_out: str | None = None,
+        uptake: float | None = None,
+        periods: int | None = None,
+        absent: str = "refuse",
+        draws: int = 200,
+        seed: int = 1,
+        progress: Told | None = None,
+    ) -> Options:
+        """Every design that one's own past can carry, tried on it: size, power, least visible
+        effect in the metric and in money a year, duration, cost, main threat.
+
+        history: one row a unit and period (`time`, dates or numbers), or one a unit without it,
+        with the columns of the unit and the metric; outcome: a metric, by default the first that is
+        no guardrail; worth: of one unit of it (a mean, a period) a customer and year; effect: that
+        power is told at, in the metric's unit; cluster (by default the plan's), geo: columns of
+        groups; rolled_out: column of the first period in which a unit had the lever in the past;
+        uptake: share of the invited who would take it up; periods: that the test lasts, where time
+        is numbers; absent: what a row that is not there means, "refuse" or "zero"; draws: placebo
+        tests of each design; progress: is told each design.
+        Errors: DataError with every problem of the history; OptionError; FitError where it is too
+        short, too small or constant.
+
+        >>> past = {"customer_id": range(400), "stayed": [1, 0, 1, 1] * 100}
+        >>> plan = TestPlan(
+        ...     question="Do calls keep customers?", lever="call back", cost=2.5,
+        ...     unit="customer_id", arms=("as now", "call back"), start="2026-03-01",
+        ...     metrics=(Metric("stayed", "proportion", role="retention"),), end="2026-05-31",
+        ...     value="margin")
+        >>> import pandas as pd
+        >>> found = plan.options(pd.DataFrame(past), effect=0.12)
+        >>> found.best, found.table["days"].tolist()
+        ('customer-randomised', [92, 92])
+        """
+        return ranked(
+            self, history, time=time, outcome=outcome, worth=worth, effect=effect, cluster=cluster,
+            geo=geo, rolled_out=rolled_out, uptake=uptake, periods=periods, absent=absent,
+            draws=draws, seed=seed, progress=progress,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
