@@ -4,7 +4,7 @@ Each is made from a `Setting`, or says in a sentence why it cannot be.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -145,11 +145,12 @@ def stratified(setting: Setting, seed: tuple[int, int]) -> Made | str:
     group = np.repeat(np.arange(sizes.size), sizes)
     left, near = (_less_groups(part, group) for part in (ground.y, ground.x))
     sd = float(np.sqrt((left**2).sum() / max(n - sizes.size, 1)))
-    r = 0.0 if ground.x is None else float(left @ near / np.sqrt((left @ left) * (near @ near)))
+    spread = float(np.sqrt((left @ left) * (near @ near)))
+    r = float(np.clip(left @ near / spread, -CLOSE, CLOSE)) if spread > 0.0 else 0.0
     if not sd > 0.0:
         return "the outcome does not vary within strata"
     return Made(
-        trial, Means(sd, setting.share, float(np.clip(np.nan_to_num(r), -CLOSE, CLOSE))), n, n,
+        trial, Means(sd, setting.share, r), n, n,
         treated, "Units of the two arms must not reach each other; strata must be known before.",
     )  # fmt: skip
 
@@ -159,7 +160,8 @@ def _less_groups(values: Floats | None, group: Ints) -> Floats:
     if values is None:
         return np.zeros(group.size)
     means = np.bincount(group, values) / np.bincount(group)
-    return np.asarray(values - means[group])
+    left: Floats = values - means[group]
+    return left
 
 
 def pairs(setting: Setting, seed: tuple[int, int]) -> Made | str:
@@ -230,9 +232,10 @@ def _adjusted(history: History) -> Floats:
     """(N,) outcomes less what was foretold by before."""
     y = history.y - history.y.mean()
     if history.x is None:
-        return y
+        return np.asarray(y)
     x = history.x - history.x.mean()
-    return np.asarray(y - float(x @ y) / float(x @ x) * x)
+    left: Floats = y - float(x @ y) / float(x @ x) * x
+    return left
 
 
 def _between(z: Floats, code: Ints) -> tuple[float, float]:
@@ -355,14 +358,15 @@ def encouragement(setting: Setting, seed: tuple[int, int]) -> Made | str:
 
 def holdout(setting: Setting, seed: tuple[int, int]) -> Made | str:
     """All are treated but a few."""
-    everyone = Setting(setting.history, np.arange(setting.history.units), 1.0 - setting.holdout,
-                       setting.holdout, None, setting.level, setting.draws, setting.seed)  # fmt: skip
+    whole = np.arange(setting.history.units)
+    everyone = replace(setting, kept=whole, share=1.0 - setting.holdout)
     made = customer(everyone, seed)
     if isinstance(made, str):
         return made
-    return Made(made.trial, made.comparison, made.n, made.units, made.treated,
-                "The lever is paid for before it is known to work; few are left to compare with.",
-                )  # fmt: skip
+    return replace(
+        made,
+        threat="The lever is paid for before it is known to work; few are left to compare with.",
+    )
 
 
 def past_rollout(setting: Setting, seed: tuple[int, int]) -> Made | str:
@@ -386,8 +390,8 @@ def past_rollout(setting: Setting, seed: tuple[int, int]) -> Made | str:
                    "groups must have changed alike.")  # fmt: skip
     if isinstance(made, str):
         return made
-    return Made(made.trial, made.comparison, made.n, made.units, reached, made.threat,
-                0 if history.cluster is None else int(history.cluster.max()) + 1, past=True)  # fmt: skip
+    count = 0 if history.cluster is None else int(history.cluster.max()) + 1
+    return replace(made, clusters=count, past=True)
 
 
 def series(setting: Setting, seed: tuple[int, int]) -> Made | str:
@@ -401,8 +405,8 @@ def series(setting: Setting, seed: tuple[int, int]) -> Made | str:
     trial = series_trial(history, setting.draws, setting.level)
     if trial is None:
         return "the history is too short for a line before and a test after it"
-    return _stated(trial, setting, history.units, "Whatever else changes on the day, and any season "
-                   "or bend of the line, is taken for the effect.")  # fmt: skip
+    return _stated(trial, setting, history.units, "Whatever else changes on the day, and any "
+                   "season or bend of the line, is taken for the effect.")  # fmt: skip
 
 
 DESIGNS: dict[str, Design] = {

@@ -1,4 +1,4 @@
-"""A company's own past as the ground on which designs are tried: units by periods, and their groups.
+"""One's own past as the ground on which designs are tried: units by periods, and their groups.
 
 A long table has one row a unit and period; a wide one, without a column of time, one row a unit.
 The last periods, as many as the planned test lasts, stand for the test; those before them for what
@@ -93,7 +93,7 @@ class History:
     @property
     def before(self) -> int:
         """Periods before those that stand for the test."""
-        return self.Y.shape[1] - self.last
+        return int(self.Y.shape[1]) - self.last
 
     def room(self, up: bool) -> Floats:
         """(N,) periods of a share in which it could rise, or fall."""
@@ -117,7 +117,7 @@ def history_of(table: Any, asked: Asked) -> History:
     problems = list(_problems(held, asked, when))
     if problems:
         raise DataError("history", problems)
-    unit, names = pd.factorize(held[asked.unit])
+    unit, names = pd.factorize(held[asked.unit], sort=True)
     place, periods = pd.factorize(when, sort=True)
     shape = (len(names), len(periods))
     problems = [] if asked.absent == ZERO else list(_gaps(unit, place, (names, periods), asked))
@@ -262,8 +262,7 @@ def _codes(first: "pd.DataFrame", names: tuple[str | None, ...]) -> Ints | None:
     own = [name for name in names if name]
     if not own:
         return None
-    found: Ints = first.groupby(own, sort=False).ngroup().to_numpy(dtype=np.int64)
-    return found
+    return np.asarray(first.groupby(own, sort=False).ngroup(), dtype=np.int64)
 
 
 def _rolled(column: "pd.Series[Any]", periods: Any) -> Floats:

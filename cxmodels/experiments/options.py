@@ -29,17 +29,15 @@ if TYPE_CHECKING:
 POWER = 0.8
 FEWEST, MOST = 50, 5_000  # draws
 KNOWN = 20  # placebo tests below which a size is hardly known
+DIFFER = "simulation and formula differ"
 HOLDS, UNKNOWN, OFF = "holds", "hardly known", "off"
 ORDER = {HOLDS: 0, UNKNOWN: 1, OFF: 2}
-BY_MONEY = (
+RULE = (
     "Designs whose size holds come first, then those with too few placebo tests to know it, then "
-    "those whose size is off; within these, by the least effect seen, in money a year, plus the "
-    "cost of the test."
+    "those whose size is off; within these, by the least effect seen (of the formula, or of the "
+    "simulation where the two differ), then by cost."
 )
-BY_EFFECT = (
-    "Designs whose size holds come first, then those with too few placebo tests to know it, then "
-    "those whose size is off; within these, by the least effect seen, then by cost."
-)
+WRITTEN = {"mde": ".4g", "mde_money": ",.0f", "cost": ",.0f"}
 Told = Callable[[str], None]
 
 
@@ -69,10 +67,13 @@ class Options(Faced):
                  "days", "cost", "flag"]  # fmt: skip
         kept = [name for name in shown if name in self.table]
         head = f"Designs for {self.outcome}: power at an effect of {self.effect:+.4g}"
-        not_these = (
-            f"Not {row['design']}: {row['why']}." for row in self.refused.to_dict("records")
-        )
-        return Face(head, self.table[kept], (*self.notes, self.rule, *not_these))
+        refused = zip(self.refused["design"], self.refused["why"], strict=True)
+        not_these = (f"Not {name}: {why}." for name, why in refused)
+        told = self.table[kept].copy()
+        for name, form in WRITTEN.items():
+            if name in told:
+                told[name] = [format(value, form) for value in told[name]]
+        return Face(head, told, (*self.notes, self.rule, *not_these))
 
 
 def ranked(  # noqa: PLR0913 - what a history can say, by name
@@ -117,11 +118,11 @@ def ranked(  # noqa: PLR0913 - what a history can say, by name
     if not rows:
         raise FitError("no design can be tried on this history: "
                        + "; ".join(f"{name}: {why}" for name, why in refused))  # fmt: skip
-    table = _in_order(pd.DataFrame(rows), worth)
+    table = _in_order(pd.DataFrame(rows))
     holding = table.loc[table["size_holds"] == HOLDS, "design"]
     return Options(
         table, pd.DataFrame(refused, columns=["design", "why"]), metric.label, aim,
-        str(holding.iloc[0]) if len(holding) else None, BY_EFFECT if worth is None else BY_MONEY,
+        str(holding.iloc[0]) if len(holding) else None, RULE,
         tuple(_notes(plan, past, table, (effect is None, draws, worth))),
     )  # fmt: skip
 
@@ -188,10 +189,8 @@ def _row(
 ) -> dict[str, Any]:
     """Everything about one design."""
     aim, alpha, worth = how
-    size, power_at = (
-        share_of(made.trial.rejects(0.0, alpha)),
-        share_of(made.trial.seen(aim, alpha)),
-    )
+    size = share_of(made.trial.rejects(0.0, alpha))
+    power_at = share_of(made.trial.seen(aim, alpha))
     formula, least = _by_formula(made, aim, alpha)
     start = least if np.isfinite(least) else abs(aim)
     mde = least_seen(made.trial, alpha, float(np.copysign(start, aim)), POWER)
@@ -233,13 +232,14 @@ def _flag(standing: str, seen: tuple[float, float, float], formula: float) -> st
     if standing == UNKNOWN:
         told.append("too few placebo tests to know its size")
     if not seen[1] <= formula <= seen[2]:
-        told.append("simulation and formula differ: trust the simulation")
+        told.append(f"{DIFFER}: trust the simulation")
     return "; ".join(told)
 
 
-def _in_order(table: pd.DataFrame, worth: Worth | None) -> pd.DataFrame:
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """The best first."""
-    least = table["mde"] if worth is None else table["mde_money"] + table["cost"]
+    apart = table["flag"].str.contains(DIFFER)
+    least = table["mde"].where(apart, table["mde_formula"])
     keys = [table["cost"].to_numpy(), least.to_numpy(), table["size_holds"].map(ORDER).to_numpy()]
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
@@ -253,16 +253,19 @@ def _notes(
                "formula: say effect= for another.")  # fmt: skip
     best = table.iloc[0]
     if best["size_holds"] == HOLDS:
-        money = "" if worth is None else f", worth {best['mde_money']:,.0f} {worth.currency} a year"
-        yield (f"Best: {best['design']}. It sees an effect of {best['mde']:.4g}{money}; main threat: "
-               f"{best['threat']}")  # fmt: skip
+        money = "" if worth is None else f" ({best['mde_money']:,.0f} {worth.currency} a year)"
+        yield f"Best: {best['design']}, which sees an effect of {best['mde']:.4g}{money}."
+        yield f"Its main threat: {best['threat']}"
     else:
         yield "No design is known to hold its size on this past."
-    yield (f"Sizes are shares of {draws} tests of nothing on the last {past.last} of "
-           f"{past.Y.shape[1]} periods, with intervals of {SURE:.0%}: one of {1 - plan.level:.0%} "
-           "is right. Tests at dates overlap, so that theirs is known less well than told.")  # fmt: skip
+    yield (
+        f"Sizes are shares of {draws} tests of nothing on the last {past.last} of "
+        f"{past.Y.shape[1]} periods, with intervals of {SURE:.0%}; {1 - plan.level:.0%} is right. "
+        "Tests at dates overlap, so that theirs is known less well than told."
+    )
     if len(plan.arms) > 2:
-        yield f"Of {len(plan.arms)} arms, the control is set beside the smallest other one."
+        yield (f"Of {len(plan.arms)} arms, the control is set beside the smallest other one; "
+               "designs by cluster, region and period give all units to these two.")  # fmt: skip
     if plan.looks > 1:
         yield f"Power is that of one look; {plan.looks} looks cost a little of it."
     if past.share:

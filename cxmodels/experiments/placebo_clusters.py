@@ -13,7 +13,7 @@ import numpy as np
 from cxmodels.chance import generator
 from cxmodels.experiments.option_history import History
 from cxmodels.experiments.placebo_trials import ByLots, Trial, beyond
-from cxmodels.experiments.placebo_units import drawn
+from cxmodels.experiments.placebo_units import added_up, drawn
 from cxmodels.numerics.arrays import Bools, Floats, Ints
 
 Waves = Callable[[np.random.Generator, int], Bools]  # (rows, G, T) who is treated when
@@ -39,10 +39,10 @@ def sized(history: History, code: Ints) -> Sized:
     x = np.zeros(y.size) if history.x is None else history.x - history.x.mean()
     rooms = None
     if history.share:
-        up, down = (np.bincount(code, history.room(side), G) for side in (True, False))
+        up, down = (added_up(code, history.room(side)) for side in (True, False))
         rooms = (up, down)
     m = np.bincount(code, minlength=G).astype(np.float64)
-    return Sized(m, np.bincount(code, y, G), np.bincount(code, x, G), rooms,
+    return Sized(m, added_up(code, y), added_up(code, x), rooms,
                  (float(x @ x), float(x @ y)), history.last)  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def cells_of(history: History, code: Ints) -> Floats:
     """(G, T) means of clusters in the periods that stand for the test."""
     G = int(code.max()) + 1
     m = np.bincount(code, minlength=G)
-    columns = [np.bincount(code, column, G) / m for column in history.Y[:, -history.last :].T]
+    columns = [added_up(code, column) / m for column in history.Y[:, -history.last :].T]
     return np.column_stack(columns)
 
 

@@ -12,7 +12,7 @@ from cxmodels.errors import FitError
 from cxmodels.experiments.interrupted_series import interrupted_series
 from cxmodels.experiments.option_history import History
 from cxmodels.experiments.placebo_trials import ByError
-from cxmodels.experiments.placebo_units import drawn
+from cxmodels.experiments.placebo_units import added_up, drawn
 from cxmodels.numerics.arrays import Floats, Ints
 
 LINE = 4  # periods before a test in regions: see `time_based_regression`
@@ -24,7 +24,7 @@ STRAIGHT = 1e-24  # of the variance, below which a line fits without noise
 def region_totals(history: History, code: Ints) -> tuple[Floats, Floats]:
     """(G, T) totals of regions and (G,) their units."""
     G = int(code.max()) + 1
-    totals = np.column_stack([np.bincount(code, column, G) for column in history.Y.T])
+    totals = np.column_stack([added_up(code, column) for column in history.Y.T])
     return totals, np.bincount(code, minlength=G).astype(np.float64)
 
 
@@ -90,7 +90,7 @@ def _two_groups(
         influence[side] = sign * (own - own.mean()) / own.size
     estimate = float(change[reached].mean() - change[~reached].mean())
     if cluster is not None:
-        influence = np.bincount(cluster, influence)
+        influence = added_up(cluster, influence)
     n = influence.size
     return estimate, float(np.sqrt((influence**2).sum() * n / (n - 1.0))), n - 1.0
 

@@ -96,7 +96,7 @@ def share_of(hits: Bools, level: float = SURE) -> tuple[float, float, float]:
     """A share with its exact interval.
 
     >>> [round(x, 3) for x in share_of(np.arange(200) < 10)]
-    [0.05, 0.019, 0.105]
+    [0.05, 0.019, 0.104]
     """
     n, k = hits.size, int(hits.sum())
     tail = (1.0 - level) / 2.0

@@ -7,6 +7,8 @@ than sums of its arms: (draws, strata, arms, 6) with n, y, x, yy, xx, xy.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from cxmodels.numerics.arrays import Bools, Floats, Ints
 
 AT_ONCE = 8_000_000  # cells of lots drawn together
 CANDIDATES = 10  # assignments drawn for each that re-randomisation accepts
+MANY = 5_000  # units whose arms need no exact size: each by itself, as by a hash
 Lots = Callable[[np.random.Generator, int], Bools]
 Changed = Callable[[np.random.Generator, int], Floats]
 
@@ -61,21 +64,27 @@ class Ground:
 
 def ground_of(history: History, kept: Ints, seed: tuple[int, int], strata: bool) -> Ground:
     """The units `kept` (n,), in order of their strata if `strata`."""
-    order, edges = kept, np.array([0, kept.size])
+    code = np.zeros(kept.size, dtype=np.int64)
     if strata and history.strata is not None:
-        order = kept[np.argsort(history.strata[kept], kind="stable")]
-        _, sizes = np.unique(history.strata[order], return_counts=True)
-        edges = np.concatenate([[0], np.cumsum(sizes)])
+        code = history.strata[kept]
+    order = kept[np.argsort(code, kind="stable")]
+    sizes = np.unique(code, return_counts=True)[1]
+    edges = np.append(0, np.cumsum(sizes)).astype(np.int64)
     y = history.y
     rooms = (history.room(True)[order], history.room(False)[order]) if history.share else None
     x = None if history.x is None else history.x[order] - history.x.mean()
-    return Ground(y[order], x, rooms, edges.astype(np.int64), history.last, seed)
+    return Ground(y[order], x, rooms, edges, history.last, seed)
 
 
 def drawn(rng: np.random.Generator, rows: int, n: int, k: int) -> Bools:
     """(rows, n) sets of k of n, every set as likely."""
     u = rng.random((rows, n))
     return np.asarray(u <= np.partition(u, k - 1, axis=1)[:, k - 1 : k])
+
+
+def added_up(code: Ints, values: Floats) -> Floats:
+    """Sums of values (n,) by group; groups are numbered from 0 on, and none is empty."""
+    return np.bincount(code, values).astype(np.float64)
 
 
 def within(edges: Ints, share: float) -> Lots:
@@ -100,7 +109,11 @@ def balanced(x: Floats, share: float) -> Lots:
     def lots(rng: np.random.Generator, rows: int) -> Bools:
         found = np.empty((rows, n), dtype=bool)
         for row in range(rows):
-            tried = drawn(rng, CANDIDATES, n, k)
+            tried = (
+                rng.random((CANDIDATES, n), dtype=np.float32) < k / n
+                if n >= MANY
+                else drawn(rng, CANDIDATES, n, k)
+            )
             found[row] = tried[np.argmin(np.abs(tried @ centred))]
         return found
 
@@ -193,7 +206,7 @@ def _sums(
 def _by_stratum(chosen: Bools, columns: Floats, edges: Ints) -> Floats:
     """Sums over the chosen (rows, n) of columns (n, c) in each stratum: (rows, s, c)."""
     lots = chosen.astype(np.float64)
-    parts = [lots[:, a:b] @ columns[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [lots[:, a:b] @ columns[a:b] for a, b in pairwise(edges.tolist())]
     return np.stack(parts, axis=1)
 
 
@@ -207,30 +220,39 @@ class PairTrial(Trial):
     draws: int
 
     def rejects(self, effect: float, alpha: float) -> Bools:
-        """With the effect added to each difference."""
-        return self._told(effect, alpha, turn=False)
+        """With the effect added to each difference, which leaves errors as they are."""
+        mean, error = self._plain
+        return beyond(mean + effect, error, np.full(self.draws, self.left.size - 1.0), alpha)
 
     def seen(self, effect: float, alpha: float) -> Bools:
         """With units that turn."""
-        return self._told(effect, alpha, turn=self.ground.rooms is not None and effect != 0.0)
+        if self.ground.rooms is None:
+            return self.rejects(effect, alpha)
+        mean, error = self._tests(effect)
+        return beyond(mean, error, np.full(self.draws, self.left.size - 1.0), alpha)
 
-    def _told(self, effect: float, alpha: float, turn: bool) -> Bools:
+    @cached_property
+    def _plain(self) -> tuple[Floats, Floats]:
+        return self._tests(0.0)
+
+    def _tests(self, effect: float) -> tuple[Floats, Floats]:
+        """Means of differences and their errors (R,), with units that turn."""
         ground, p = self.ground, self.left.size
         gap = ground.y[self.left] - ground.y[self.right]
         rng, own = generator(*ground.seed), generator(*ground.seed, 1)
-        change = ground.changed(effect, 1.0) if turn else None
+        change = ground.changed(effect, 1.0) if effect else None
         most, found = max(AT_ONCE // ground.y.size, 1), []
         for first in range(0, self.draws, most):
             rows = min(most, self.draws - first)
             sign = np.where(rng.random((rows, p)) < 0.5, 1.0, -1.0)
-            differences = sign * gap + (0.0 if turn else effect)
+            differences = sign * gap
             if change is not None:
                 more = change(own, rows) - ground.y
                 differences += np.where(sign > 0.0, more[:, self.left], more[:, self.right])
-            mean = differences.mean(axis=1)
             error = differences.std(axis=1, ddof=1) / np.sqrt(p)
-            found.append(beyond(mean, error, np.full(rows, p - 1.0), alpha))
-        return np.concatenate(found)
+            found.append(np.stack([differences.mean(axis=1), error]))
+        mean, error = np.concatenate(found, axis=1)
+        return mean, error
 
 
 def neighbours(x: Floats, rng: np.random.Generator) -> tuple[Ints, Ints]:

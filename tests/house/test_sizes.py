@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[2] / "cxmodels"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, METHODS, ARGUMENTS = 400, 40, 12, 6
 DOORS = {
-    "options", "ranked", "assign", "assignment_sql", "backcast", "detectable", "money_of_test", "rerandomise",
+    "assign", "assignment_sql", "backcast", "detectable", "money_of_test", "rerandomise",
+    "options", "ranked",
     "acquisition_cost", "audit", "average_value", "cohort_sql", "cohort_table", "customer_base",
     "decide", "interrupted_series", "randomisation_test", "synthetic_control",
     "synthetic_difference", "time_based_regression",
