@@ -17,8 +17,9 @@ from cxmodels.chance import generator
 from cxmodels.errors import FitError, OptionError
 from cxmodels.experiments.comparisons import Proportions, between, finite
 from cxmodels.experiments.metrics import GUARDRAIL, Metric
-from cxmodels.experiments.option_designs import DESIGNS, USUAL_HOLDOUT, Made, Setting, means_of
+from cxmodels.experiments.option_designs import DESIGNS, USUAL_HOLDOUT, means_of
 from cxmodels.experiments.option_history import Asked, History, history_of
+from cxmodels.experiments.option_setting import Made, Setting
 from cxmodels.experiments.placebo_trials import SURE, least_seen, share_of
 from cxmodels.experiments.power import Worth, detectable, power
 from cxmodels.results.shown_tables import Face, Faced

@@ -121,10 +121,11 @@ def cells_of(history: History, code: Ints) -> Floats:
     return np.column_stack(columns)
 
 
-def two_way_left(cells: Floats) -> Floats:
-    """Cells (..., G, T) less effects of clusters and periods."""
-    rows, columns = cells.mean(axis=-1, keepdims=True), cells.mean(axis=-2, keepdims=True)
-    return np.asarray(cells - rows - columns + cells.mean(axis=(-2, -1), keepdims=True))
+def two_way_left(cells: Floats, part: float = 1.0) -> Floats:
+    """Cells (..., G, T) less effects of periods, and of clusters in `part`: 1 - sqrt(s^2 / (s^2 +
+    T t^2)) makes of random effects t and noise s independent rows (Hussey and Hughes 2007)."""
+    left = cells - part * cells.mean(axis=-1, keepdims=True)
+    return np.asarray(left - left.mean(axis=-2, keepdims=True))
 
 
 def noise_of(cells: Floats) -> tuple[float, float]:
@@ -156,16 +157,17 @@ def back_and_forth(G: int, T: int) -> Waves:
     return lots
 
 
-def panel_trial(cells: Floats, lots: Waves, draws: int, seed: tuple[int, int]) -> ByLots:
-    """Placebo tests of cells (G, T), each against as many other lots: b = sum D y / sum D^2, D what
-    is left of treatment after effects of clusters and periods."""
+def panel_trial(
+    cells: Floats, lots: Waves, draws: int, seed: tuple[int, int], part: float = 1.0
+) -> ByLots:
+    """Placebo tests of cells (G, T), each against as many other lots: b = sum D y / sum D^2, D and
+    y what is left of treatment and cells after effects of periods and, in `part`, of clusters."""
     rng = generator(*seed)
-    own, others = (lots(rng, draws).astype(np.float64) for _ in range(2))
-    left = [two_way_left(part).reshape(draws, -1) for part in (own, others)]
-    weight = [part / np.maximum((part**2).sum(axis=1, keepdims=True), 1e-300) for part in left]
-    flat = cells.ravel() - cells.mean()
-    treated = own.reshape(draws, -1)
-    return ByLots(
-        weight[0] @ flat, (weight[0] * treated).sum(axis=1), weight[1] @ flat,
-        weight[1] @ treated.T,
-    )  # fmt: skip
+    own, others = (
+        two_way_left(lots(rng, draws).astype(np.float64), part).reshape(draws, -1) for _ in range(2)
+    )
+    weight, other = (
+        left / np.maximum((left**2).sum(axis=1, keepdims=True), 1e-300) for left in (own, others)
+    )
+    flat = two_way_left(cells, part).ravel()
+    return ByLots(weight @ flat, (weight * own).sum(axis=1), other @ flat, other @ own.T)

@@ -54,9 +54,9 @@ class Ground:
 
         def turned(rng: np.random.Generator, rows: int) -> Floats:
             if self.periods == 1:
-                flips = (rng.random((rows, room.size), dtype=np.float32) < chance) * room
-            else:
-                flips = rng.binomial(room.astype(np.int64), chance, (rows, room.size))
+                turning = rng.random((rows, room.size), dtype=np.float32) < chance
+                return np.asarray(self.y + sign * (turning * room))
+            flips = rng.binomial(room.astype(np.int64), chance, (rows, room.size))
             return np.asarray(self.y + sign * flips / self.periods)
 
         return turned
@@ -67,7 +67,7 @@ def ground_of(history: History, kept: Ints, seed: tuple[int, int], strata: bool)
     code = np.zeros(kept.size, dtype=np.int64)
     if strata and history.strata is not None:
         code = history.strata[kept]
-    order = kept[np.argsort(code, kind="stable")]
+    order: Ints = kept[np.argsort(code, kind="stable")]
     sizes = np.unique(code, return_counts=True)[1]
     edges = np.append(0, np.cumsum(sizes)).astype(np.int64)
     y = history.y
