@@ -33,7 +33,7 @@ def _correlation(setting: Setting) -> float:
     if x is None:
         return 0.0
     own, y = x[setting.kept], setting.history.y[setting.kept]
-    if np.ptp(own) == 0.0 or np.ptp(y) == 0.0:
+    if not min(own.var(), y.var()) > 0.0:
         return 0.0
     return float(np.clip(np.corrcoef(own, y)[0, 1], -CLOSE, CLOSE))
 

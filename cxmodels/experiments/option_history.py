@@ -131,7 +131,7 @@ def history_of(table: Any, asked: Asked) -> History:
                        "test can be as long")  # fmt: skip
     grids = [_grid(held[name], unit, place, shape) for name in asked.numbers]
     Y = _outcome(grids, asked.metric, last)
-    if np.ptp(Y[:, -last:].mean(axis=1)) == 0.0:
+    if not Y[:, -last:].mean(axis=1).var() > 0.0:  # or so small that its square is 0
         raise FitError(f"{asked.metric.label} is the same for every unit in what stands for the "
                        "test: nothing can be compared")  # fmt: skip
     first = held.groupby(unit, sort=True).first()
@@ -254,7 +254,7 @@ def _before(Y: Floats, last: int, grids: list[Floats], asked: Asked) -> Floats |
         x = np.where(np.isnan(x), np.nanmean(x), x)
     else:
         return None
-    return x if np.ptp(x) > 1e-12 * max(float(np.abs(x).max()), 1e-300) else None
+    return x if x.var() > 0.0 and np.ptp(x) > 1e-12 * max(float(np.abs(x).max()), 1e-300) else None
 
 
 def _codes(first: "pd.DataFrame", names: tuple[str | None, ...]) -> Ints | None:

@@ -166,7 +166,7 @@ def _setting(
 
 def _aim(setting: Setting, effect: float | None, up: bool) -> float:
     """The effect that power is told at: by default the least that units by lot would see."""
-    if np.ptp(setting.history.y[setting.kept]) == 0.0:
+    if not setting.history.y[setting.kept].var() > 0.0:
         raise FitError("the outcome does not vary among the units of the two arms")
     if effect is None:
         comparison = means_of(setting, setting.share)

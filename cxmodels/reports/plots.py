@@ -11,6 +11,7 @@ from cxmodels.reports.plots_events import event_returns
 from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
 from cxmodels.reports.plots_frequency import frequency_histogram, holdout_conditional
 from cxmodels.reports.plots_maps import iso_value_curves, recency_frequency_heatmap
+from cxmodels.reports.plots_options import design_options
 from cxmodels.reports.plots_parameters import parameter_posterior
 from cxmodels.reports.plots_portfolios import portfolio_alphas, portfolio_growth
 from cxmodels.reports.plots_satisfaction import (
@@ -34,6 +35,7 @@ __all__ = [
     "cohort_chart",
     "cohort_heatmap",
     "decile_bars",
+    "design_options",
     "effect_comparison",
     "equity_sources",
     "event_returns",
