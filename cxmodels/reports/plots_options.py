@@ -82,7 +82,7 @@ def _effects(data: pd.DataFrame, labels: Labels, unit: str, edge: float) -> alt.
     most = float(np.where(ends <= edge, ends, 0.0).max())
     scale = alt.Scale(domain=[0.0, 1.05 * max(most, 1e-300)], nice=False)
     axis = number_axis(unit or "In its own unit", prefix=labels.sign if unit else "", grid=True)
-    names = alt.Axis(labelLimit=230, ticks=False, domain=False)
+    names = alt.Axis(labelLimit=230, ticks=False, domain=False, grid=False)
     base = alt.Chart(records(data)).encode(y=_y(data, names))
     inside = base.transform_filter("datum.formula !== null").transform_filter(
         f"datum.formula <= {edge!r}"
