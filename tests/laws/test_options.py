@@ -11,7 +11,7 @@ from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.option_history import Asked, history_of
 from cxmodels.experiments.placebo_clusters import by_clusters, cluster_lots, sized
 from cxmodels.experiments.placebo_times import region_trial, series_trial
-from cxmodels.experiments.placebo_trials import ByError
+from cxmodels.experiments.placebo_trials import ByError, ByLots
 from cxmodels.experiments.placebo_units import contrast, ground_of, unit_trial, within
 from cxmodels.experiments.power import Worth
 from cxmodels.experiments.time_based_regression import time_based_regression
@@ -110,6 +110,15 @@ def test_regions_are_analysed_as_time_based_regression_does():
         row = told.table.iloc[0]
         assert trial.estimate[draw] * reach == pytest.approx(row["estimate"], rel=1e-8)
         assert trial.std_error[draw] * reach == pytest.approx(row["std_error"], rel=1e-8)
+
+
+@pytest.mark.parametrize("place", [19.5, 19.0, -19.5, 18.5])
+def test_lots_reject_where_one_in_twenty_is_as_extreme(place):
+    reference = np.arange(20.0)[:19] + 1.0  # 1 to 19: p is 1/20 beyond 19, 2/20 at 19
+    trial = ByLots(np.array([place]), np.ones(1), reference, np.zeros((19, 1)))
+    assert trial.rejects(0.0, 0.1)[0] == (abs(place) >= 18.5)
+    assert trial.rejects(0.0, 0.05)[0] == (abs(place) > 19.0)
+    assert trial.rejects(np.sign(place), 0.05)[0]  # an effect moves it beyond them all
 
 
 def test_lots_hold_their_size_and_formulas_their_power():
@@ -218,6 +227,12 @@ def test_a_share_rises_by_units_that_turn():
     for name in ("customer-randomised", "stratified", "matched pairs", "hold-out"):
         row = rows.loc[name]
         assert row["power_lower"] <= row["power_formula"] <= row["power_upper"], name
+    by_cluster = rows.loc["cluster"]  # whole months of three, so that one unit turns by thirds
+    _, longer = tried(table, outcome="stayed", effect=0.06, draws=600)
+    assert longer.loc["cluster", "power"] == pytest.approx(
+        longer.loc["cluster", "power_formula"], abs=0.12
+    )
+    assert by_cluster["power"] < longer.loc["cluster", "power"]
     _, lower = tried(table, plan_of=own, outcome="stayed", effect=-0.06, draws=600)
     assert lower.loc["customer-randomised", "power"] > 0.15
 
