@@ -134,6 +134,25 @@ def design(
     return _recorded((times, upper, lower), alpha, sides, kind)
 
 
+def calendar_boundary(
+    information: Floats, time: Floats, *, kind: str = SPEND_OF, alpha: float = 0.05, sides: int = 2
+) -> Floats:
+    """Critical values (K,) of looks at `information` (K,), in any unit, where the error is spent by
+    the share of the calendar that has passed, `time` (K,): Lan and DeMets (1989), "Group sequential
+    procedures: calendar versus information time", Statistics in Medicine 8.
+
+    kind: "spend obrien-fleming" or "spend pocock". Errors: OptionError for what does not grow.
+
+    >>> calendar_boundary(np.array([10.0, 20.0]), np.array([0.5, 1.0])).round(4).tolist()
+    [2.9626, 1.9686]
+    """
+    if kind not in (SPEND_OF, SPEND_P):
+        raise OptionError(f"kind {kind!r} is neither {SPEND_OF!r} nor {SPEND_P!r}")
+    between("alpha", alpha, 0.0, 0.5)
+    shares = _times(information / information[-1], kind)
+    return _spent(shares, _spending(kind, 0.0)(time, alpha / sides), sides == 2)
+
+
 def _times(looks: int | Sequence[float], kind: str) -> Floats:
     if kind not in (*SHAPES, *SPENDING):
         raise OptionError(f"kind {kind!r} is not one of {', '.join((*SHAPES, *SPENDING))}")

@@ -6,6 +6,8 @@ Tables of all rooms take their column names from here; a test holds them to it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cxmodels.results.glossary_tests import TESTS
+
 TIME = "time, in the unit of the base"
 MONEY = "money, in the currency of the base"
 COUNT = "count"
@@ -341,6 +343,7 @@ GLOSSARY = {
         *_AUDIT,
         *_SATISFACTION,
         *_OWNERS,
+        *(Column(*row) for row in TESTS),
     )
 }
 

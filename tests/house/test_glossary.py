@@ -1,9 +1,31 @@
 """Every column that a user meets is explained in the one glossary."""
 
+import dataclasses
+
+import numpy as np
+import pandas as pd
 import pytest
 
 import cxmodels as cx
 from cxmodels import shareholders
+from cxmodels.experiments.analysis import analyse
+from cxmodels.experiments.assignment import assign
+from cxmodels.experiments.comparisons import Means
+from cxmodels.experiments.confidence_sequence import confidence_sequence
+from cxmodels.experiments.decision import decide
+from cxmodels.experiments.difference_in_differences import group_time_effects
+from cxmodels.experiments.honest_bounds import honest_bounds
+from cxmodels.experiments.imputation_effects import imputation_effects
+from cxmodels.experiments.interrupted_series import interrupted_series
+from cxmodels.experiments.metrics import Metric
+from cxmodels.experiments.monitor import monitor
+from cxmodels.experiments.plan import TestPlan
+from cxmodels.experiments.power import sample_size
+from cxmodels.experiments.reason import reason
+from cxmodels.experiments.sequential import design, sequential_size
+from cxmodels.experiments.stopping import after_stopping
+from cxmodels.experiments.synthetic_control import synthetic_control
+from cxmodels.experiments.synthetic_difference import synthetic_difference
 from cxmodels.results.glossary import unexplained
 
 
@@ -160,4 +182,77 @@ def owned():
 
 def test_every_column_of_owners_is_explained(owned):
     missing = {name: unexplained(table.columns) for name, table in owned.items()}
+    assert {name: found for name, found in missing.items() if found} == {}
+
+
+PLAN = {
+    "question": "Do calls keep customers?", "lever": "call", "cost": 2.5, "unit": "id",
+    "arms": ("as now", "call"), "start": "2026-03-01", "end": "2026-03-28", "looks": 4,
+    "value": "margin",
+}  # fmt: skip
+
+
+def _of(name, record):
+    """All tables of a record."""
+    if isinstance(record, pd.DataFrame):
+        return {name: record}
+    held = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return {f"{name}, {part}": table for part, table in held.items()
+            if isinstance(table, pd.DataFrame)}  # fmt: skip
+
+
+def _drawn():
+    """Tables of a simulated test."""
+    rng = np.random.default_rng(1)
+    n = np.arange(2_000)
+    day = pd.Timestamp("2026-03-01") + pd.to_timedelta(n // 100, "D")
+    seen = pd.DataFrame({"id": n, "arm": np.where(n % 2, "call", "as now"), "day": day,
+                         "age": rng.normal(size=n.size), "device": np.where(n % 3, "ios", "web"),
+                         "score": rng.normal(7.0, 1.0, n.size) + n % 2})  # fmt: skip
+    seen = seen.assign(minutes=rng.gamma(2.0, 3.0, n.size), spend=3.0 * seen["score"] + n % 7)
+    metrics = (Metric("spend", role="spend"), Metric("minutes", margin=1.0))
+    plan = TestPlan(metrics=metrics, **PLAN)
+    watched = monitor(seen, plan=plan, day="day", by="device", covariates="age")
+    found = analyse(seen, arm="arm", control="as now", metrics=metrics)
+    chain = reason(seen, arm="arm", control="as now", satisfaction="score", money="spend")
+    return {
+        "watched": watched, "sizes": watched.sample_ratio, "balance": watched.balance,
+        "analysed": found, "moments": found.moments.table, "reason": chain, "design": design(3),
+        "planned": sample_size(Means(sd=1.0), 0.1),
+        "looks": sequential_size(Means(sd=1.0), 0.1, design(3)),
+        "sequence": confidence_sequence([0.9], [0.3], [500], tuned=500),
+        "stopped": after_stopping(design(3), 2, 0.3, 0.1).face().table,
+        "decision": decide(3.0, 1.0, cost=1.0, units=1_000),
+        "assigned": assign(range(100), arms=["a", "b"], salt="x"),
+    }  # fmt: skip
+
+
+def _observed():
+    """Tables of what is claimed where nothing was drawn."""
+    rng = np.random.default_rng(2)
+    unit, period = np.divmod(np.arange(90 * 10), 10)
+    first = np.array([np.nan, 4.0, 6.0])[unit % 3]
+    rolled = pd.DataFrame({"u": unit, "t": period, "g": first, "y": rng.normal(size=900)})
+    rolled["y"] += (period >= np.nan_to_num(first, nan=99.0)) + unit % 7
+    of = {"unit": "u", "period": "t"}
+    effects = group_time_effects(rolled, "y", first_treated="g", base="universal", **of)
+    few = rolled[rolled["u"] < 10]
+    one = {"treated": 3, "start": 6, **of}
+    series = pd.DataFrame({"t": range(40), "y": rng.normal(size=40)})
+    return {
+        "effects": effects, "by time": effects.aggregate("dynamic"),
+        "by group": effects.aggregate("group"), "by period": effects.aggregate("calendar"),
+        "imputed": imputation_effects(rolled, "y", first_treated="g", **of),
+        "bounds": honest_bounds(effects.event_times()), "synthetic": synthetic_control(few, "y", **one),
+        "difference": synthetic_difference(few, "y", replications=20, **one),
+        "series": interrupted_series(series, "y", period="t", start=25),
+    }  # fmt: skip
+
+
+def test_every_column_of_tests_is_explained():
+    records = _drawn() | _observed()
+    tables = {key: table for name, own in records.items() for key, table in _of(name, own).items()}
+    own = {"assigned, table": ["id", "customer_id"]}
+    missing = {name: unexplained(map(str, table.columns), own.get(name, ()))
+               for name, table in tables.items()}  # fmt: skip
     assert {name: found for name, found in missing.items() if found} == {}

@@ -19,6 +19,7 @@ DOORS = {
     "specification_curve", "stock_response",
     "from_contracts", "from_summary", "iso_value", "lifetime_value", "link", "residual_lifetime",
     "analyse", "analyse_moments", "moments", "panel_fit", "reason", "satisfaction_portfolios",
+    "balance", "monitor", "sample_ratio",
     "residual", "select", "slopes_by", "subscription_value",
     "summary_sql", "survey_base",
     "value_change", "value_relevance", "wild_bootstrap",

@@ -1,0 +1,140 @@
+"""A test that is watched refuses what it cannot use, with every problem and the first row."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from cxmodels.errors import DataError, OptionError
+from cxmodels.experiments.arm_balance import balance
+from cxmodels.experiments.measured_before import measured_before
+from cxmodels.experiments.metrics import Metric
+from cxmodels.experiments.monitor import monitor
+from cxmodels.experiments.plan import TestPlan
+from cxmodels.experiments.sample_ratio import sample_ratio
+
+PLAN = TestPlan(
+    question="Do calls keep customers?", lever="call", cost=2.5, unit="id",
+    arms=("as now", "call"), start="2026-03-01", end="2026-03-28", looks=4, value="margin",
+    metrics=(Metric("stayed", "proportion", role="retention"), Metric("minutes", margin=1)),
+)  # fmt: skip
+N = np.arange(400)
+SEEN = pd.DataFrame({
+    "id": N, "arm": np.where(N % 2, "call", "as now"),
+    "day": pd.Timestamp("2026-03-01") + pd.to_timedelta(N // 20, "D"),
+    "stayed": (N % 7 > 2).astype(int), "minutes": N % 11, "age": N % 13, "group": "all",
+    "drawn": "2026-03-01", "asked": "2026-03-05",
+})  # fmt: skip
+DATES = {"assigned": "drawn", "measured": "asked"}
+BROKEN = {
+    "empty": (SEEN.iloc[:0], "the table is empty"),
+    "words for days": (SEEN.assign(day="soon"), r"cannot be read as ISO 8601.*\(400 rows\)"),
+    "numbers for days": (SEEN.assign(day=5), "holds whole numbers"),
+    "no days": (SEEN.assign(day=None), r"'day' is missing \(400 rows\); first: row 1"),
+    "another arm": (SEEN.replace({"arm": {"call": "mail"}}), "arm 'mail' is not in the plan"),
+    "no arm": (SEEN.assign(arm=SEEN["arm"].mask(N == 3)), r"arm column 'arm' is missing \(1 row"),
+    "text": (SEEN.assign(minutes="many"), "text that is not a number"),
+    "infinite": (SEEN.assign(minutes=np.inf), "infinite"),
+    "twice": (pd.concat([SEEN, SEEN.head(2)]), "a unit has several rows"),
+    "too early": (SEEN.assign(day=SEEN["day"] - pd.Timedelta("9D")), "before the test began"),
+    "known before": (SEEN.assign(asked="2026-02-28"), r"before assignment \(400 rows\); first"),
+    "no such column": (SEEN.drop(columns="minutes"), "'minutes' is not there"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_monitor_refuses(case):
+    seen, said = BROKEN[case]
+    with pytest.raises(DataError, match=f"(?s){said}"):
+        monitor(seen, plan=PLAN, day="day", **DATES)
+
+
+def test_all_problems_are_told_together():
+    seen = SEEN.assign(minutes="many", asked="2026-02-01")
+    seen.loc[5, "day"] = pd.NaT
+    with pytest.raises(DataError) as caught:
+        monitor(seen, plan=PLAN, day="day", **DATES)
+    assert len(caught.value.problems) == 3
+
+
+def test_what_is_too_little_yet_is_no_error():
+    found = monitor(SEEN.head(3), plan=PLAN, day="day", covariates="age")
+    assert not len(found.looks) and not found.stop and "nothing can be compared" in repr(found)
+    one = monitor(SEEN[SEEN["arm"] == "call"], plan=PLAN, day="day")
+    assert one.sample_ratio.mismatch == ("assignment",)
+    alike = monitor(SEEN.assign(stayed=1), plan=PLAN, day="day")
+    assert set(alike.looks["metric"]) == {"minutes"}
+    daily = monitor(SEEN, plan=PLAN, day="day", looks="always").looks
+    assert daily.loc[daily["n"] < 50, "lower"].isna().all() and daily["lower"].notna().any()
+
+
+@pytest.mark.parametrize("how, said", [
+    ({"day": None}, "day= names"), ({"plan": None}, "TestPlan|name control"),
+    ({"looks": "often"}, "'planned' or 'always'"), ({"boundary": "pocock"}, "boundary is"),
+    ({"assigned": "drawn"}, "go together"),
+])  # fmt: skip
+def test_wrong_arguments(how, said):
+    with pytest.raises(OptionError, match=said):
+        monitor(SEEN, **({"plan": PLAN, "day": "day"} | how))
+    with pytest.raises(OptionError, match="mapping of day to moments"):
+        monitor({"2026-03-01": monitor(SEEN, plan=PLAN, day="day"), "x": _moments()}, plan=PLAN)
+
+
+def _moments():
+    from cxmodels.experiments.moments import moments
+
+    return moments(SEEN, arm="arm", metrics=PLAN.metrics)
+
+
+def test_every_engine_gives_the_same(tmp_path):
+    path = tmp_path / "seen.csv"
+    SEEN.to_csv(path, index=False)
+    whole = monitor(SEEN, plan=PLAN, day="day", covariates="age", **DATES)
+    for other in (pl.from_pandas(SEEN), str(path)):
+        found = monitor(other, plan=PLAN, day="day", covariates="age", **DATES)
+        pd.testing.assert_frame_equal(found.looks, whole.looks)
+        assert found.balance.statistic == pytest.approx(whole.balance.statistic)
+
+
+@pytest.mark.parametrize("seen, said", [
+    (SEEN.iloc[:0], "the table is empty"), (SEEN.assign(arm="call"), "there is one arm"),
+    (SEEN.assign(age=1), "age.*is the same for every unit"),
+    (SEEN.assign(age="old"), "text that is not a number"),
+    (SEEN.drop(columns="age"), "'age' is not there"),
+])  # fmt: skip
+def test_balance_refuses(seen, said):
+    with pytest.raises(DataError, match=said):
+        balance(seen, covariates="age", control="call")
+
+
+def test_sizes_refuse():
+    with pytest.raises(DataError, match="'C' was not drawn"):
+        sample_ratio({"A": 5, "C": 5}, shares={"A": 1, "B": 1})
+    with pytest.raises(DataError, match="there is one arm"):
+        sample_ratio(SEEN.assign(arm="A"))
+    with pytest.raises(DataError, match="no unit"):
+        sample_ratio({"A": 0, "B": 0})
+    with pytest.raises(DataError, match=r"400 segments|'id' has"):
+        sample_ratio(pd.concat([SEEN, SEEN.assign(id=N + 400)]), by="id")
+    with pytest.raises(DataError, match="not there"):
+        sample_ratio(SEEN, by="device")
+    for wrong in ({"A": 5.5, "B": 5}, {"A": -1, "B": 5}, {"A": float("nan"), "B": 2}, {"A": 5}):
+        with pytest.raises(OptionError, match="whole numbers"):
+            sample_ratio(wrong)
+    for shares in ({"A": 0, "B": 1}, {"A": "x", "B": 1}, [1, 1]):
+        with pytest.raises(OptionError, match="shares"):
+            sample_ratio({"A": 5, "B": 6}, shares=shares)
+
+
+def test_dates_of_outcomes():
+    assert measured_before(SEEN, "drawn", "asked") == ()
+    same = SEEN.assign(drawn="2026-03-05 14:00:00")  # a day may be later
+    assert measured_before(same, "drawn", "asked") == ()
+    timed = same.assign(asked="2026-03-05 13:59:00")
+    (found,) = measured_before(timed, "drawn", "asked", unit="id")
+    assert found.rows == 400 and "id=0" in found.first
+    assert measured_before(SEEN.assign(asked=None), "drawn", "asked") == ()
+    (lost,) = measured_before(SEEN.assign(drawn=None), "drawn", "asked")
+    assert "assigned column 'drawn' is missing" in lost.what
+    (absent,) = measured_before(SEEN, "drawn", "when")
+    assert "'when' is not there" in absent.what
