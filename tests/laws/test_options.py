@@ -69,6 +69,17 @@ def test_draws_of_units_are_analysed_as_analyse_does(strata):
         assert p == pytest.approx(row["p_value"], rel=1e-7)
 
 
+@pytest.mark.parametrize("strata", [False, True])
+def test_an_effect_in_the_sums_is_an_effect_in_the_rows(strata):
+    ground = ground_of(history(past(n=60, seed=4)), np.arange(60), (3, 0), strata)
+    trial = unit_trial(ground, within(ground.edges, 0.4), 200)
+    changed = trial.again(0.5)
+    for alpha in (0.01, 0.05, 0.2, 0.5):
+        assert (trial.seen(0.5, alpha) == trial.rejects(0.5, alpha)).all()
+    assert not np.allclose(changed[:, :, 1, 3], trial.sums[:, :, 1, 3])
+    assert changed[:, :, 0] == pytest.approx(trial.sums[:, :, 0])
+
+
 def test_draws_of_clusters_are_analysed_as_analyse_does():
     table = past(n=103, seed=5, branches=11)
     own = history(table)
