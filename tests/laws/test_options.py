@@ -239,6 +239,10 @@ def test_a_share_rises_by_units_that_turn():
         row = rows.loc[name]
         assert row["power_lower"] <= row["power_formula"] <= row["power_upper"], name
     by_cluster = rows.loc["cluster"]  # whole months of three, so that one unit turns by thirds
+    _, longer = tried(table, outcome="stayed", effect=0.03, draws=600)
+    for name in ("customer-randomised", "stratified", "matched pairs"):
+        row = longer.loc[name]
+        assert row["power_lower"] <= row["power_formula"] <= row["power_upper"], name
     _, longer = tried(table, outcome="stayed", effect=0.06, draws=600)
     assert longer.loc["cluster", "power"] == pytest.approx(
         longer.loc["cluster", "power_formula"], abs=0.12
