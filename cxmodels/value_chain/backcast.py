@@ -30,8 +30,7 @@ YEAR = 365.25  # days
 @dataclass(frozen=True, eq=False, repr=False)
 class Backcast(Faced):
     """table: on (day of the fit), until, customers, foretold and found (margin of all), ratio
-    (found over foretold) with lower and upper, slope (of found on foretold over customers) with
-    slope_lower and slope_upper, unit."""
+    (found over foretold) with lower and upper, unit."""
 
     table: "pd.DataFrame"
     level: float
@@ -97,19 +96,15 @@ def backcast(  # noqa: PLR0913 - every term of a valuation by name
 
 
 def _beside(said: Floats, came: Floats, shared: float, level: float) -> dict[str, Any]:
-    """Found over foretold, and the slope of the one on the other; shared: error of the mean that is
+    """Found over foretold, with an interval of its logarithm; shared: error of the mean that is
     foretold, from the parameters."""
     z = float(scipy.special.ndtri((1.0 + level) / 2.0))
     n, ratio = came.size, float(came.sum() / said.sum())
     own = float(np.std(came - ratio * said, ddof=1)) / np.sqrt(n)
-    error = float(np.hypot(own, ratio * shared)) / float(said.mean())
-    x, e = said - said.mean(), came - came.mean()
-    slope = float(x @ e / (x @ x))
-    spread = float(np.sqrt((x**2) @ (e - slope * x) ** 2)) / float(x @ x)
+    error = float(np.hypot(own / ratio, shared)) / float(said.mean()) if ratio > 0.0 else 0.0
     return {
         "customers": n, "foretold": float(said.sum()), "found": float(came.sum()), "ratio": ratio,
-        "lower": ratio - z * error, "upper": ratio + z * error, "slope": slope,
-        "slope_lower": slope - z * spread, "slope_upper": slope + z * spread,
+        "lower": ratio * float(np.exp(-z * error)), "upper": ratio * float(np.exp(z * error)),
     }  # fmt: skip
 
 

@@ -149,7 +149,5 @@ def test_a_backcast_holds_one_where_the_model_is_right_and_not_where_the_world_c
 def test_coverage_of_a_backcast():
     rows = [foretold(100 + seed, 1_500) for seed in range(500)]
     held = np.mean([row["lower"] <= 1.0 <= row["upper"] for row in rows])
-    slope = np.mean([row["slope_lower"] <= 1.0 <= row["slope_upper"] for row in rows])
-    print(held, slope, np.mean([row["ratio"] for row in rows]))
+    print(held, np.mean([row["ratio"] for row in rows]))
     assert 0.87 < held < 0.93
-    assert 0.85 < slope < 0.94
