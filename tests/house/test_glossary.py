@@ -243,7 +243,8 @@ def _observed():
         "effects": effects, "by time": effects.aggregate("dynamic"),
         "by group": effects.aggregate("group"), "by period": effects.aggregate("calendar"),
         "imputed": imputation_effects(rolled, "y", first_treated="g", **of),
-        "bounds": honest_bounds(effects.event_times()), "synthetic": synthetic_control(few, "y", **one),
+        "bounds": honest_bounds(effects.event_times()),
+        "synthetic": synthetic_control(few, "y", **one),
         "difference": synthetic_difference(few, "y", replications=20, **one),
         "series": interrupted_series(series, "y", period="t", start=25),
     }  # fmt: skip
