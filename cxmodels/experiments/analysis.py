@@ -34,6 +34,7 @@ from cxmodels.experiments.comparison import (
     joint_covariance,
 )
 from cxmodels.experiments.families import JOINT, WAYS, adjusted, jointly
+from cxmodels.experiments.measured_before import measured_before
 from cxmodels.experiments.metric_kinds import Asked, asked_of, metrics_of
 from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.moment_problems import problems_of
@@ -102,6 +103,8 @@ def analyse(
     strata: str | Iterable[str] | None = None,
     cluster: str | None = None,
     unit: str | None = None,
+    assigned: str | None = None,
+    measured: str | None = None,
     adjust: str | None = None,
     errors: str | None = None,
     weights: str | None = None,
@@ -118,7 +121,8 @@ def analyse(
     of arms, of which `control` is one; metrics: columns (their means) or `Metric`; plan: says all
     that it says where not given, and what is beyond it is exploratory; covariates: columns from
     before the test that take out noise; strata: columns within which arms were drawn,
-    or to weigh by; cluster: whole clusters were drawn; unit: if given, none may occur twice.
+    or to weigh by; cluster: whole clusters were drawn; unit: if given, none may occur twice;
+    assigned, measured: columns of dates, of which none may be measured before it was assigned.
     adjust: "none", "cuped" (by default where there is anything from before), "lin" or "ancova";
     errors: "welch", "hc2" or "hc3" (Lin, ANCOVA), "cr2" (clusters), "permutation"; weights:
     "response" weighs strata by all their units, not by those who answered; multiplicity: "holm",
@@ -139,6 +143,8 @@ def analyse(
         shares, float("nan") if level is None else level,
     )  # fmt: skip
     of = by_plan(own, plan)
+    if (assigned is None) != (measured is None):
+        raise OptionError("assigned= and measured= go together: both are columns of dates")
     asked = asked_of(of.metrics, named(covariates, "covariates"))
     numbers = tuple(dict.fromkeys(term.column for item in asked for term in item.terms))
     columns = TrialColumns(arm, of.strata, of.cluster, of.unit, numbers)
@@ -151,6 +157,8 @@ def analyse(
             moments, problems = read_moments(opened, columns, asked)
             if moments is not None:
                 problems += [*of.problems(moments.arms), *problems_of(moments, choices.control)]
+            if assigned is not None and measured is not None:
+                problems += measured_before(opened, assigned, measured, unit=of.unit)
             if moments is None or problems:
                 raise DataError(what, problems)
             rowwise = Rowwise(opened, layout(opened, columns, of.metrics), asked, moments.arms)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from cxmodels.errors import DataError, OptionError
+from cxmodels.experiments.analysis import analyse
 from cxmodels.experiments.arm_balance import balance
 from cxmodels.experiments.measured_before import measured_before
 from cxmodels.experiments.metrics import Metric
@@ -138,3 +139,17 @@ def test_dates_of_outcomes():
     assert "assigned column 'drawn' is missing" in lost.what
     (absent,) = measured_before(SEEN, "drawn", "when")
     assert "'when' is not there" in absent.what
+
+
+def test_an_outcome_before_its_assignment_is_refused_in_the_analysis_too():
+    dates = pd.DataFrame({
+        "id": range(40), "arm": ["A", "B"] * 20, "spend": [float(n % 7) for n in range(40)],
+        "drawn": "2026-03-02", "seen": ["2026-03-01"] * 3 + ["2026-03-09"] * 37,
+    })  # fmt: skip
+    how = {"arm": "arm", "control": "A", "metrics": "spend", "unit": "id"}
+    with pytest.raises(DataError, match=r"measured before assignment \(3 rows\); first: row 1"):
+        analyse(dates, **how, assigned="drawn", measured="seen")
+    whole = analyse(dates.iloc[3:], **how, assigned="drawn", measured="seen")
+    assert whole.table["n"].tolist() == [19]
+    with pytest.raises(OptionError, match="go together"):
+        analyse(dates, **how, assigned="drawn")
