@@ -237,14 +237,15 @@ def decision_value(table: pd.DataFrame, labels: Labels | None = None) -> Picture
     x = np.linspace(min(mean - 4.0 * spread, 0.0), max(mean + 4.0 * spread, 0.0), 241)
     data = pd.DataFrame({"value": x, "density": scipy.stats.norm.pdf(x, mean, spread) * spread})
     above = float(scipy.special.ndtr(mean / spread))
+    told = "above 99.9%" if above > 0.999 else "below 0.1%" if above < 0.001 else f"{above:.1%}"
     sign = labels.sign
     return theme.finish(
         _worth(data, (mean, low, high), f"{labels.money_unit} a unit" if labels.currency else
                "money a unit", sign),
-        title=f"Net value a unit: {sign}{mean:,.2f}, above 0 with probability {above:.0%}",
+        title=f"Net value a unit: {sign}{mean:,.2f}, above 0 with probability {told}",
         subtitle=labels.subtitle(f"{labels.band}: {low:,.2f} to {high:,.2f}", "after the cost"),
         description=f"Density of the net value a unit, mean {mean:,.2f}; the part above 0, in "
-        f"blue, holds {above:.0%}.",
+        f"blue, holds {told}.",
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cxmodels.reports import trial_words as words
-from cxmodels.reports.document import Block, Section, Text, Tone
+from cxmodels.reports.document import Block, Chart, Section, Text, Tone
+from cxmodels.reports.labels import Labels
 from cxmodels.reports.numbers import Kind, interval, written
 from cxmodels.reports.tables import Style, table
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 def answered(parts: "TrialParts") -> Section:
     """The question and its answer in money."""
+    from cxmodels.reports import plots
+
     blocks: list[Block] = [Text(words.answer(parts), Tone.NOTE)]
     blocks += [Text(reason) for reason in parts.decision.reasons]
+    blocks.append(Chart.of(plots.decision_value(parts.decision.table, parts.labels)))
     blocks.append(_decision(parts))
     return Section(f"{parts.planned.question} The answer", tuple(blocks))
 
@@ -72,6 +76,8 @@ def flow(parts: "TrialParts") -> Section:
 
 def effects(parts: "TrialParts") -> Section:
     """What the lever did, metric by metric."""
+    from cxmodels.reports import plots
+
     asked = {item.label: item.metric for item in parts.result.moments.asked}
     rows = [_effect_row(row, asked[str(row["metric"])], parts.money_unit)
             for row in parts.result.table.to_dict("records")]  # fmt: skip
@@ -86,7 +92,9 @@ def effects(parts: "TrialParts") -> Section:
     )
     made = table(pd.DataFrame(rows), list(told), title="Effects",
                  style=_style(parts, labels=told, kinds=texts), note=note)  # fmt: skip
-    return Section("What the lever did", (made, *_guardrails(parts)))
+    labels = Labels(level=parts.result.level, simulated=parts.simulated)
+    drawn = Chart.of(plots.metric_effects(parts.result.table, labels))
+    return Section("What the lever did", (drawn, made, *_guardrails(parts)))
 
 
 def _guardrails(parts: "TrialParts") -> list[Block]:
@@ -143,6 +151,8 @@ def in_money(parts: "TrialParts") -> Section:
 
 def reason(parts: "TrialParts") -> Section:
     """Whether satisfaction is why."""
+    from cxmodels.reports import plots
+
     if parts.reason is None:
         return Section("Reason", ())
     told = {"what": "Of the chain", "estimate": "Estimate", "unit": "Unit", "units": "Units"}
@@ -154,7 +164,22 @@ def reason(parts: "TrialParts") -> Section:
     made = table(frame, ["what", "estimate", "unit", "units"], title="From lever to money",
                  style=style)  # fmt: skip
     said = [Text(parts.reason.sentence, Tone.NOTE), *(Text(note) for note in parts.reason.notes)]
-    return Section("Is satisfaction the reason?", (*said, made))
+    labels = Labels(level=parts.reason.level, currency=parts.money_unit, simulated=parts.simulated)
+    drawn = Chart.of(plots.reason_chain(parts.reason.table, labels))
+    return Section("Is satisfaction the reason?", (*said, drawn, made))
+
+
+def watched(parts: "TrialParts") -> Section:
+    """What was seen while it ran."""
+    from cxmodels.reports import plots
+
+    seen = parts.monitored
+    if seen is None:
+        return Section("While it ran", ())
+    said = [seen.sample_ratio.sentence, *([] if seen.balance is None else [seen.balance.sentence])]
+    labels = Labels(level=seen.level, simulated=parts.simulated)
+    drawn = Chart.of(plots.guardrail_looks(seen.looks, labels))
+    return Section("While it ran", (Text(seen.sentence, Tone.NOTE), *map(Text, said), drawn))
 
 
 def assumed(parts: "TrialParts") -> Section:
@@ -189,4 +214,4 @@ def _style(parts: "TrialParts", **more: Any) -> Style:
     return Style(parts.money_unit, parts.result.level, **more)
 
 
-BUILDERS = (answered, changing, planned, flow, effects, in_money, reason, assumed)
+BUILDERS = (answered, changing, planned, flow, watched, effects, in_money, reason, assumed)
