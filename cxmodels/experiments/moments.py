@@ -206,7 +206,7 @@ def read_moments(
         return None, [Problem("the table is empty", remedy="It has columns but not a single row")]
     problems = list(_broken(source, plan, values))
     if columns.unit is not None:
-        problems += _units(source, plan)
+        problems += repeated_units(source, plan)
     values = {name: column[_labelled(found)] for name, column in values.items()}
     blocks = tuple(
         Block(
@@ -293,7 +293,7 @@ def _broken(source: Source, plan: Layout, values: dict[str, Any]) -> Iterable[Pr
             yield Problem(rule.what, count, first_row(source, rule.broken, shown), rule.remedy)
 
 
-def _units(source: Source, plan: Layout) -> Iterable[Problem]:
+def repeated_units(source: Source, plan: Layout) -> Iterable[Problem]:
     """Units in two arms, or with several rows that nothing says belong together."""
     by_unit = (
         f"SELECT {plan.unit} AS unit, COUNT(*) AS n, COUNT(DISTINCT {plan.arm}) AS arms,"

@@ -21,7 +21,7 @@ DOORS = {
     "analyse", "analyse_moments", "moments", "panel_fit", "reason", "satisfaction_portfolios",
     "balance", "monitor", "sample_ratio",
     "residual", "select", "slopes_by", "subscription_value",
-    "summary_sql", "survey_base",
+    "summary_sql", "survey_base", "survival_effects", "effects_by_segment", "targeting",
     "value_change", "value_relevance", "wild_bootstrap",
 }  # fmt: skip
 FORBIDDEN = {"utils", "util", "misc", "helpers", "helper", "common", "core"}
