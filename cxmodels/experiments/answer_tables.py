@@ -187,4 +187,5 @@ def _of_response(item: Compared, choices: Choices) -> Iterable[str]:
     p = float(2.0 * scipy.stats.norm.sf(abs(z)))
     if p < UNLIKE:
         yield (f"{item.asked.label} is known of {rate[1]:.1%} of {item.arm} and {rate[0]:.1%} of "
-               f"{choices.control} (p {p:.1g}): who is missing may be an effect too.")  # fmt: skip
+               f"{choices.control} (p {p:.1g}): who is missing may be an effect too; "
+               "lee_bounds says how far that could go.")  # fmt: skip

@@ -33,7 +33,7 @@ def adjusted(p_values: Sequence[float] | Floats, how: str) -> Floats:
         raise OptionError(f"multiplicity {how!r} is not one of {', '.join(WAYS)}")
     if p.ndim != 1 or not ((p >= 0.0) & (p <= 1.0)).all():
         raise OptionError("p-values are numbers from 0 to 1, in one row")
-    if how == "none" or p.size == 0:
+    if how == "none" or p.size < 2:  # one question has nothing to be adjusted for
         return p
     from statsmodels.stats.multitest import multipletests  # heavy, and needed here alone
 
