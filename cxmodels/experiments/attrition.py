@@ -110,7 +110,10 @@ def _codes(answers: Answers, names: list[str]) -> tuple[list[str], Ints]:
         "Give what is missing a label of its own")]  # fmt: skip
     if problems:
         raise DataError(WHAT, problems)
-    joined = answers.held[names].astype(str).agg(" | ".join, axis=1)
+    first, *others = (answers.held[name].astype(str) for name in names)
+    joined = first
+    for label in others:
+        joined = joined + " | " + label
     code, labels = pd.factorize(joined, sort=True)
     return [str(label) for label in labels], np.asarray(code, dtype=np.int64)
 
@@ -215,8 +218,8 @@ def _sentence(answers: Answers, ends: tuple[float, float], level: float) -> str:
 
 
 def _notes(answers: Answers, parts: list[_Cell]) -> Iterable[str]:
-    yield ("This holds if the arm moves answering one way only: it makes some answer and keeps "
-           "none from it, or the other way round (in each cell). No data can show that.")  # fmt: skip
+    yield ("This holds if the arm moves answering one way only: it makes some answer and "
+           "keeps none from it, or the other way round (in each cell). No data show that.")  # fmt: skip
     ways = {part.treated_cut for part in parts if part.rate[0] != part.rate[1]}
     if len(ways) > 1:
         count = sum(part.treated_cut for part in parts)

@@ -186,8 +186,13 @@ def broken(column, value):
     return table
 
 
-@pytest.mark.parametrize("door", [lambda t, **k: lee_bounds(t, cells="segment", **k),
-                                  lambda t, **k: response_weighted(t, covariates="segment", **k)])  # fmt: skip
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda table, **names: lee_bounds(table, cells="segment", **names),
+        lambda table, **names: response_weighted(table, covariates="segment", **names),
+    ],
+)
 @pytest.mark.parametrize(
     ("table", "words"),
     [
