@@ -5,7 +5,7 @@ A chart shows itself in a notebook; `document.Chart.of(chart)` puts it into a re
 
 from cxmodels.reports.labels import Labels
 from cxmodels.reports.plots_audit import cohort_chart, cohort_heatmap, decile_bars
-from cxmodels.reports.plots_balance import love_plot
+from cxmodels.reports.plots_balance import cutoff_jump, love_plot
 from cxmodels.reports.plots_claims import claims_gallery
 from cxmodels.reports.plots_events import event_returns
 from cxmodels.reports.plots_flow import second_purchase_curve, two_period_flow
@@ -48,6 +48,7 @@ __all__ = [
     "claims_gallery",
     "cohort_chart",
     "cohort_heatmap",
+    "cutoff_jump",
     "decile_bars",
     "decision_value",
     "design_options",

@@ -5,7 +5,15 @@ import pandas as pd
 from cxmodels.reports import theme
 from cxmodels.reports.extras import report_extra
 from cxmodels.reports.labels import Labels
-from cxmodels.reports.marks import Picture, layered, named, needed, nothing_to_show, records
+from cxmodels.reports.marks import (
+    Picture,
+    layered,
+    named,
+    needed,
+    nothing_to_show,
+    number_axis,
+    records,
+)
 
 with report_extra():
     import altair as alt
@@ -63,3 +71,57 @@ def _dots(data: pd.DataFrame) -> Picture:
         dots = base.mark_circle(size=80, opacity=1).encode(x=alt.X(f"{time}:Q", axis=axis))
         layers.append(named(dots, time, _TIMES))
     return layered(*layers, height=max(120, 26 * len(order)))
+
+
+_SIDES = {"below": theme.MUTED, "above": theme.MODEL}
+
+
+def cutoff_jump(
+    points: pd.DataFrame, lines: pd.DataFrame, labels: Labels | None = None, *,
+    running: str = "Score", outcome: str = "Outcome",
+) -> Picture:  # fmt: skip
+    """Means of bins on both sides of a cutoff, and the straight fits that meet it.
+
+    points: side, score, mean, units; lines: side, score, fitted: `points()` and `lines()` of
+    `experiments.discontinuity.discontinuity`. The jump drawn is that of the straight fits; the
+    robust estimate is less the bias of their bend.
+    """
+    labels = labels or Labels()
+    needed(points, ["side", "score", "mean", "units"], chart="cutoff_jump")
+    needed(lines, ["side", "score", "fitted"], chart="cutoff_jump")
+    ends = lines.set_index("side")["score"]
+    drawn = len(points) > 0 and set(_SIDES) <= set(ends.index)
+    title = f"{outcome} on both sides of the cutoff"
+    said, told = [], title
+    if drawn:
+        cutoff = float(ends["below"].max())
+        at = lines[lines["score"] == cutoff].set_index("side")["fitted"]
+        said = [f"{int(points['units'].sum()):,} units in {len(points):,} bins",
+                f"jump of the straight fits {at['above'] - at['below']:+.3g}"]  # fmt: skip
+        told = f"{title} at {cutoff:g}: {', '.join(said)}"
+    return theme.finish(
+        _both_sides(points, lines, (running, outcome)) if drawn else nothing_to_show(),
+        title=title,
+        subtitle=labels.subtitle(*said),
+        description=f"Dots of bin means with a straight fit a side. {told}.",
+    )
+
+
+def _both_sides(points: pd.DataFrame, lines: pd.DataFrame, names: tuple[str, str]) -> Picture:
+    x = alt.X("score:Q", axis=number_axis(names[0]), scale=alt.Scale(zero=False, nice=False))
+    axis = number_axis(names[1])
+    cutoff = float(lines.loc[lines["side"] == "below", "score"].max())
+    tip = [alt.Tooltip("score:Q", title=names[0], format=".4~g"),
+           alt.Tooltip("mean:Q", title=names[1], format=".4~g"),
+           alt.Tooltip("units:Q", title="Units", format=",")]  # fmt: skip
+    rule = alt.Chart(records(pd.DataFrame({"at": [cutoff]}))).mark_rule(
+        color=theme.ACCENT, strokeDash=[5, 3], strokeWidth=1.3
+    )
+    layers = [rule.encode(x=alt.X("at:Q"))]
+    for side in _SIDES:
+        dots = alt.Chart(records(points[points["side"] == side])).mark_circle(size=45, opacity=0.7)
+        y = alt.Y("mean:Q", axis=axis, scale=alt.Scale(zero=False))
+        layers.append(named(dots.encode(x=x, y=y, tooltip=tip), side, _SIDES))
+        fit = alt.Chart(records(lines[lines["side"] == side])).mark_line(strokeWidth=2.4)
+        layers.append(named(fit.encode(x=x, y=alt.Y("fitted:Q", axis=axis)), side, _SIDES))
+    return layered(*layers)
