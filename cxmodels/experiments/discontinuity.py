@@ -17,7 +17,12 @@ import pandas as pd
 import scipy
 
 from cxmodels.errors import FitError, OptionError
-from cxmodels.experiments.cutoff_bandwidth import Widths, fit_weights, optimal_widths
+from cxmodels.experiments.cutoff_bandwidth import (
+    Widths,
+    coverage_widths,
+    fit_weights,
+    optimal_widths,
+)
 from cxmodels.experiments.cutoff_density import DensityTest, density_test
 from cxmodels.experiments.cutoff_rows import FEWEST, CutoffRows, cutoff_rows
 from cxmodels.experiments.local_polynomials import Side, coefficient_weights, variances
@@ -26,6 +31,7 @@ from cxmodels.results.shown_tables import Face, Faced
 
 FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 PLAIN, ROBUST = "conventional", "robust"
+ERROR, COVERAGE = "error", "coverage"
 
 
 @dataclass(frozen=True)
@@ -164,15 +170,16 @@ class Discontinuity(Faced):
 
 
 def discontinuity(
-    table: Any, *, running: str, cutoff: float, outcome: str, bandwidth: float | None = None,
-    level: float = 0.9,
+    table: Any, *, running: str, cutoff: float, outcome: str,
+    bandwidth: float | str = ERROR, level: float = 0.9,
 ) -> Discontinuity:  # fmt: skip
     """The effect on those at the cutoff of a rule that starts there.
 
     table: one row a unit; running: column of the score that the rule looks at; cutoff: where it
-    starts, units at it being above; outcome: column of numbers; bandwidth: in units of the score
-    (None: that of the smallest mean squared error; a given one is used for the bend as well);
-    level: of intervals. Rows that lack score or outcome are left out and counted.
+    starts, units at it being above; outcome: column of numbers; bandwidth: "error" (of the smallest
+    mean squared error), "coverage" (a little narrower, so that the interval errs least in what it
+    holds) or a number in units of the score, then used for the bend as well; level: of intervals.
+    Rows that lack score or outcome are left out and counted.
     Errors: DataError with every problem; OptionError; FitError where a side has too few values.
 
     >>> from cxmodels.chance import generator
@@ -222,11 +229,12 @@ def jump(left: Side, right: Side, widths: Widths) -> Jump:
     return Jump(*totals[:2].tolist(), *np.sqrt(totals[2:]).tolist())
 
 
-def _widths(left: Side, right: Side, bandwidth: float | None) -> Widths:
-    if bandwidth is None:
-        return optimal_widths(left, right)
+def _widths(left: Side, right: Side, bandwidth: float | str) -> Widths:
+    if isinstance(bandwidth, str) and bandwidth in (ERROR, COVERAGE):
+        best = optimal_widths(left, right)
+        return best if bandwidth == ERROR else coverage_widths(best, len(left.x) + len(right.x))
     if isinstance(bandwidth, bool) or not isinstance(bandwidth, int | float | np.number):
-        raise OptionError(f"bandwidth {bandwidth!r} is no number")
+        raise OptionError(f"bandwidth {bandwidth!r} is neither 'error', 'coverage' nor a number")
     if not 0.0 < float(bandwidth) < np.inf:
         raise OptionError(f"bandwidth {bandwidth!r} is no positive number")
     return Widths(float(bandwidth), float(bandwidth))

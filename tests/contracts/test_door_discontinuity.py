@@ -99,7 +99,8 @@ def test_order_of_rows_does_not_matter():
     ({"cutoff": True}, "cutoff True is no number"),
     ({"cutoff": np.nan}, "cutoff nan is no number"),
     ({"level": 95}, "level is the width"),
-    ({"bandwidth": "wide"}, "bandwidth 'wide' is no number"),
+    ({"bandwidth": "wide"}, "bandwidth 'wide' is neither 'error', 'coverage' nor"),
+    ({"bandwidth": None}, "bandwidth None is neither"),
     ({"bandwidth": 0}, "bandwidth 0 is no positive"),
     ({"bandwidth": np.inf}, "bandwidth inf is no positive"),
 ])  # fmt: skip

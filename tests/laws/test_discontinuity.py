@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxmodels.experiments.cutoff_bandwidth import Widths, fit_weights, optimal_widths
+from cxmodels.experiments.cutoff_bandwidth import (
+    Widths,
+    coverage_widths,
+    fit_weights,
+    optimal_widths,
+)
 from cxmodels.experiments.cutoff_density import density_test
 from cxmodels.experiments.discontinuity import discontinuity, jump
 from cxmodels.experiments.local_polynomials import Side, coefficient_weights, neighbour_residuals
@@ -41,14 +46,17 @@ def naive(left: Side, right: Side) -> tuple[float, float]:
 def held(curve: str, seeds: int, n: int) -> dict[str, float]:
     """Share of intervals at 95% that hold the jump."""
     truth = CURVES[curve][1][0] - CURVES[curve][0][0]
-    inside = np.zeros(3)
+    inside = np.zeros(4)
     for seed in range(seeds):
         left, right = world(curve, seed, n)
-        found = jump(left, right, optimal_widths(left, right))
+        widths = optimal_widths(left, right)
+        found = jump(left, right, widths)
+        narrow = jump(left, right, coverage_widths(widths, n))
         rows = [(found.plain, found.plain_error), (found.robust, found.robust_error),
+                (narrow.robust, narrow.robust_error),
                 naive(left, right)]  # fmt: skip
         inside += [abs(estimate - truth) <= 1.959964 * error for estimate, error in rows]
-    return dict(zip(("plain", "robust", "naive"), (inside / seeds).tolist(), strict=True))
+    return dict(zip(("plain", "robust", "narrow", "naive"), (inside / seeds).tolist(), strict=True))
 
 
 def test_a_bend_fools_the_plain_interval_and_not_the_robust_one():
@@ -59,15 +67,16 @@ def test_a_bend_fools_the_plain_interval_and_not_the_robust_one():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("curve", "least", "plain"), [
-    ("mortality", 0.93, 0.90), ("bent", 0.93, 0.945), ("votes", 0.89, 0.86),
+    ("mortality", 0.93, 0.90), ("bent", 0.93, 0.945), ("votes", 0.88, 0.86),
 ])  # fmt: skip
 def test_coverage(curve, least, plain):
-    """On the curve of votes the widths of the smallest error are too wide for any interval, in the
-    authors' program as well, whose figures ours are: a part of the bias is left."""
+    """On the curve of votes the width of the smallest error leaves a part of the bias, in the
+    authors' program as well, whose figures ours are; the narrower one helps."""
     found = held(curve, 1_000, 2_000)
     print(curve, found)
     assert least <= found["robust"] <= 0.97
     assert found["plain"] < plain and found["robust"] > found["plain"]
+    assert 0.915 <= found["narrow"] <= 0.97
     assert found["naive"] < 0.3
 
 

@@ -29,6 +29,13 @@ def test_senate():
     )
     assert found.sides["near"].tolist() == [360, 323]
     assert found.density().p_value > 0.1
+    narrow = discontinuity(pd.read_csv(path), running="margin", cutoff=0.0, outcome="vote",
+                           bandwidth="coverage", level=0.95)  # fmt: skip
+    # rdrobust(vote, margin, bwselect="cerrd")
+    assert narrow.bandwidth == pytest.approx(12.4067764534, abs=1e-6)
+    assert narrow.sides["near"].tolist() == [284, 248]
+    assert narrow.table["estimate"].tolist() == pytest.approx([7.6315618316, 7.6816941598])
+    assert narrow.table["std_error"].tolist() == pytest.approx([1.6800610495, 1.8405819439])
 
 
 def made(count, step):
@@ -41,9 +48,9 @@ def made(count, step):
 
 
 @pytest.mark.parametrize(("asked", "widths", "jumps", "errors", "near"), [
-    ((400, None, None), (117.8217537, 214.2127005), (0.05017585819, 0.01950344523),
+    ((400, None, "error"), (117.8217537, 214.2127005), (0.05017585819, 0.01950344523),
      (0.08909793159, 0.1023029323), [44, 42]),
-    ((900, 10.0, None), (149.7663254, 234.0896724), (0.2391841684, 0.2295833353),
+    ((900, 10.0, "error"), (149.7663254, 234.0896724), (0.2391841684, 0.2295833353),
      (0.05710484543, 0.06810157558), [131, 117]),
     ((400, None, 150.0), (150.0, 150.0), (0.07317379963, 0.002411677992),
      (0.07776582363, 0.1173718603), [58, 53]),
