@@ -218,8 +218,10 @@ def _sentence(answers: Answers, ends: tuple[float, float], level: float) -> str:
 
 
 def _notes(answers: Answers, parts: list[_Cell]) -> Iterable[str]:
-    yield ("This holds if the arm moves answering one way only: it makes some answer and "
-           "keeps none from it, or the other way round (in each cell). No data show that.")  # fmt: skip
+    yield (
+        "This holds if the arm moves answering one way only: it makes some answer and keeps none "
+        "from it, or the other way round (in each cell). No data can show that."
+    )
     ways = {part.treated_cut for part in parts if part.rate[0] != part.rate[1]}
     if len(ways) > 1:
         count = sum(part.treated_cut for part in parts)

@@ -74,8 +74,10 @@ def effects_by_segment(  # noqa: PLR0913 - the door says everything by keyword
     >>> seen = pd.DataFrame({"arm": ["A", "B"] * 8, "plan": ["free"] * 8 + ["paid"] * 8,
     ...                      "spend": [1, 2, 2, 4, 3, 3, 4, 5, 5, 9, 6, 8, 7, 8, 8, 9]})
     >>> found = effects_by_segment(seen, arm="arm", control="A", metric="spend", segments="plan")
-    >>> found.table[["segment", "estimate", "shrunk"]].round(2).values.tolist()
-    [['free', 1.0, 1.28], ['paid', 2.0, 1.82]]
+    >>> found.table[["segment", "estimate"]].values.tolist()
+    [['free', 1.0], ['paid', 2.0]]
+    >>> bool(1.0 < found.table["shrunk"].min() < found.table["shrunk"].max() < 2.0)
+    True
     """
     columns = named(segments, "segments")
     if not columns:
@@ -96,8 +98,12 @@ def effects_by_segment(  # noqa: PLR0913 - the door says everything by keyword
     asked = asked_of((one,), before)[0]
     choices = Choices(own, CUPED if asked.covariates else PLAIN, "welch", inside, 999, 1, False)
     found = [by_stratum(read, asked, name, choices) for name in read.arms if name != own]
-    flat = [(part.arm, name) for part in found
-            for name, v in zip(part.strata, part.contrast.variance, strict=True) if not v > 0.0]  # fmt: skip
+    flat = [
+        (part.arm, name)
+        for part in found
+        for name, v in zip(part.strata, part.contrast.variance, strict=True)
+        if not v > 0.0
+    ]
     if flat:
         first = f"segment {flat[0][1]!r}, arm {flat[0][0]!r}"
         raise DataError(WHAT, [Problem("the metric is the same for all units of both arms of a "
@@ -179,6 +185,8 @@ def _sentences(table: pd.DataFrame, joint: pd.DataFrame, control: str) -> Iterab
             continue
         best = own.loc[own["estimate"].idxmax()]
         told = "differ" if row["p_value"] < 0.05 else "cannot be told apart"
-        yield (f"Effects of {row['arm']} less {control} {told} between {len(own)} segments "
-               f"(p {row['p_value']:.2g}); the largest, {best['estimate']:+.4g} in "
-               f"{best['segment']}, is {best['shrunk']:+.4g} when the others are heard.")  # fmt: skip
+        yield (
+            f"Effects of {row['arm']} less {control} {told} between {len(own)} segments "
+            f"(p {row['p_value']:.2g}); the largest, {best['estimate']:+.4g} in "
+            f"{best['segment']}, is {best['shrunk']:+.4g} when the others are heard."
+        )

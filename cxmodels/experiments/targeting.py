@@ -112,7 +112,7 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
         score[here] = _scores(units, here, means, e) - price
     rule = chosen[fold, units.segment]
     z = float(scipy.special.ndtri((1.0 + inside) / 2.0))
-    rows = [_row("rule less none", rule * score, z), _row("rule less all", (rule - 1.0) * score, z),
+    rows = [_row("rule less none", rule * score, z), _row("rule less all", (rule.astype(np.float64) - 1.0) * score, z),
             _row("all less none", score, z)]  # fmt: skip
     everyone = units.means(np.ones(units.y.size, dtype=bool))
     effect = everyone[:, 1] - everyone[:, 0]
@@ -214,9 +214,12 @@ def _sentence(rows: list[dict[str, Any]], arm: str) -> str:
                 f"({ends}).")  # fmt: skip
     if every["lower"] <= 0.0:
         better = "worse" if every["estimate"] < 0.0 else "better"
-        return (f"Targeting does {better} than treating all with {arm} by "
-                f"{abs(every['estimate']):.4g} a unit, which cannot be told from none ({ends}): "
-                f"the simpler rule is to treat {'all' if plain['estimate'] > 0.0 else 'none'}.")  # fmt: skip
+        simple = "all" if plain["estimate"] > 0.0 else "none"
+        return (
+            f"Targeting does {better} than treating all with {arm} by "
+            f"{abs(every['estimate']):.4g} a unit, which cannot be told from none ({ends}): the "
+            f"simpler rule is to treat {simple}."
+        )
     return (f"Targeting beats treating all with {arm} by {every['estimate']:+.4g} a unit ({ends}), "
             f"and treating none by {none['estimate']:+.4g} ({none['lower']:+.4g} to "
             f"{none['upper']:+.4g}).")  # fmt: skip
