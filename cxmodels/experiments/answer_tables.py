@@ -168,6 +168,7 @@ def notes_of(
         )
         yield (f"The arms' sizes ({sizes}) are not what was drawn (p {sample_ratio:.1g}): find out "
                "why before believing any effect.")  # fmt: skip
+    yield from _of_clusters(moments)
     for asked in moments.asked if choices.adjust != PLAIN else ():
         gaps = float(moments.block(asked).apart.n.sum())
         if gaps:
@@ -175,6 +176,21 @@ def notes_of(
                    "mean of the others stands in its place, in either arm.")  # fmt: skip
     for item in found:
         yield from _of_response(item, choices)
+
+
+def _of_clusters(moments: Moments) -> Iterable[str]:
+    """That some clusters were not drawn whole: they hold units of two arms."""
+    name = moments.columns.cluster
+    if name is None:
+        return
+    labels, cluster = np.unique(moments.cluster, return_inverse=True)
+    _, arm = np.unique(moments.arm.astype(str), return_inverse=True)
+    pairs = np.unique(np.stack([cluster, arm]), axis=1)
+    split = np.flatnonzero(np.bincount(pairs[0], minlength=labels.size) > 1)
+    if split.size:
+        yield (f"{split.size:,} of {labels.size:,} clusters of {name!r} hold units of more than "
+               f"one arm (first: {labels[split[0]]}): arms were not drawn by whole clusters, and "
+               "errors allow for what units of a cluster share.")  # fmt: skip
 
 
 def _of_response(item: Compared, choices: Choices) -> Iterable[str]:

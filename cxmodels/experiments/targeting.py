@@ -112,7 +112,8 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
         score[here] = _scores(units, here, means, e) - price
     rule = chosen[fold, units.segment]
     z = float(scipy.special.ndtri((1.0 + inside) / 2.0))
-    rows = [_row("rule less none", rule * score, z), _row("rule less all", (rule.astype(np.float64) - 1.0) * score, z),
+    others = rule.astype(np.float64) - 1.0
+    rows = [_row("rule less none", rule * score, z), _row("rule less all", others * score, z),
             _row("all less none", score, z)]  # fmt: skip
     everyone = units.means(np.ones(units.y.size, dtype=bool))
     effect = everyone[:, 1] - everyone[:, 0]
@@ -184,9 +185,9 @@ def _dealt(units: _Units, folds: int, seed: int) -> Ints:
                                        "a fold", int(few.size), first,
                                        "Join segments, or take fewer folds")])  # fmt: skip
     order = np.lexsort((generator(seed).random(key.size), key))
-    first = np.repeat(np.cumsum(count) - count, count)
+    start = np.repeat(np.cumsum(count) - count, count)
     fold = np.empty(key.size, dtype=np.int64)
-    fold[order] = (np.arange(key.size) - first) % folds
+    fold[order] = (np.arange(key.size) - start) % folds
     return fold
 
 

@@ -140,7 +140,7 @@ def test_a_rule_that_pays_and_one_that_loses():
                      cost=1.0)  # fmt: skip
     assert less.table["estimate"].tolist() == pytest.approx(found.table["estimate"].tolist())
     noise = rng.normal(scale=3.0, size=8_000)
-    many = table.assign(segment=np.arange(8_000) % 400, y=0.3 * treated + noise)
+    many = table.assign(segment=np.arange(8_000) % 400, y=0.5 * treated + noise)
     lost = targeting(many, **NAMES)
     assert lost.sentence.startswith("Targeting loses to treating all with B")
     flat = targeting(table.assign(y=5.0 * treated + rng.normal(size=8_000)), **NAMES)
