@@ -43,7 +43,7 @@ def segment_study(times, spread, first=0):
     return rejected / times, np.mean(plain), np.mean(drawn), best / times
 
 
-def rule_study(times, cost, spread=0.0, first=0, n=480):
+def rule_study(times, cost, spread=0.0, first=0, n=800):
     """Coverage of the rule's worth by comparison, and how far the judged and the naive worth of
     targeting over treating all lie above the truth, in errors of the mean."""
     held = np.zeros(3)
