@@ -92,8 +92,8 @@ def _density(distance: Floats, width: float, total: int) -> tuple[float, float]:
 
 
 def _half_step(left: Side, right: Side, width: float) -> tuple[float, tuple[str, ...]]:
-    """Half a step for a score in whole steps, whose units at a value stand for those up to the next
-    one; 0 for others."""
+    """For a score in whole steps, what puts the cutoff in the middle between its nearest values,
+    half a step for a cutoff that is one of them; 0 for others."""
     places = np.unique(np.concatenate([left.x, right.x]))
     if len(places) > (1.0 - HEAPED) * (len(left.x) + len(right.x)):
         return 0.0, ()
@@ -103,4 +103,7 @@ def _half_step(left: Side, right: Side, width: float) -> tuple[float, tuple[str,
             f"the score goes in steps of about {step:.4g}, of which only {width / step:.1f} lie "
             f"within {width:.4g} of the cutoff: {COARSE} are the least for its density"
         )
-    return step / 2.0, (f"The score goes in steps of about {step:.4g}.",)
+    middle = float(left.x[-1] + right.x[0]) / 2.0
+    return float(np.clip(-middle, -step / 2.0, step / 2.0)), (
+        f"The score goes in steps of about {step:.4g}.",
+    )

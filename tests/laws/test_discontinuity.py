@@ -10,7 +10,7 @@ from cxmodels.experiments.cutoff_bandwidth import (
     fit_weights,
     optimal_widths,
 )
-from cxmodels.experiments.cutoff_density import density_test
+from cxmodels.experiments.cutoff_density import boundary_weights, density_test
 from cxmodels.experiments.discontinuity import discontinuity, jump
 from cxmodels.experiments.local_polynomials import Side, coefficient_weights, neighbour_residuals
 
@@ -183,6 +183,7 @@ SCORES = {
     "skewed": (lambda rng, n: rng.exponential(size=n), 1.0),
     "uniform": (lambda rng, n: rng.random(n), 0.3),
     "in steps": (lambda rng, n: np.floor(rng.normal(0.0, 20.0, n)), 10.0),
+    "between steps": (lambda rng, n: np.floor(rng.normal(0.0, 20.0, n)), 9.5),
 }  # fmt: skip
 
 
@@ -199,6 +200,11 @@ def test_size_of_the_density_test_at_length(kind):
     share = false_alarms(score, 2_000, at)
     print(kind, share)
     assert 0.03 <= share <= 0.07
+
+
+def test_density_at_an_end_is_told_without_bias_by_a_quadratic():
+    u = (np.arange(50_000) + 0.5) / 50_000
+    assert (boundary_weights(u) * (1.5 - u + 0.4 * u**2)).mean() == pytest.approx(1.5, abs=1e-6)
 
 
 def test_counts_close_to_the_cutoff_are_fooled_by_a_slope():
