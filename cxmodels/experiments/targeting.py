@@ -1,7 +1,7 @@
 """Who should get it? A rule by segment, chosen on one part of the test and judged on the other.
 
 A rule that is judged on the data that chose it looks better than it is. Here segments are chosen
-by all folds but one and judged on that one, by each unit's doubly robust score with the known share
+by one half and judged on the other, and the other way round, by each unit's doubly robust score with the known share
 of the arm (Athey and Wager 2021, Econometrica 89, section 2): a rule is worth the mean of the
 scores of those whom it treats. Three things are compared: the rule, treating all, treating none.
 """
@@ -29,14 +29,14 @@ from cxmodels.numerics.arrays import Bools, Floats, Ints
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
 
-MOST_FOLDS = 20
+HALVES = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Targeting(Faced):
     """table: what (rule less none, rule less all, all less none), estimate, std_error, lower,
     upper, p_value, in the metric's unit a unit, cost taken off; segments: segment, n, effect (all
-    rows), cost, treat (the rule that all rows choose), chosen (share of folds that chose it)."""
+    rows), cost, treat (the rule that all rows choose), chosen (share of halves that chose it)."""
 
     table: pd.DataFrame
     segments: pd.DataFrame
@@ -76,7 +76,6 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
     segments: str | Iterable[str],
     cost: float = 0.0,
     share: float | None = None,
-    folds: int = 2,
     seed: int = 1,
     level: float = 0.95,
     table: str | None = None,
@@ -85,9 +84,9 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
 
     source, table: as in `effects_by_segment`, two arms; metric: a column (its mean) or a `Metric`
     of kind mean or proportion; segments: columns known before the test; cost: of treating one unit,
-    in the metric's unit; share: of units drawn into the arm, by default as seen; folds: parts, of
-    which each is judged by a rule of the others; seed: deals them; level: of intervals.
-    Errors: DataError with every problem; a segment has two units of either arm in every fold.
+    in the metric's unit; share: of units drawn into the arm, by default as seen; seed: deals the
+    halves, of which each is judged by the rule of the other; level: of intervals.
+    Errors: DataError with every problem; a segment has two units of either arm in either half.
 
     >>> seen = pd.DataFrame({"arm": ["A", "B"] * 40, "plan": ["free"] * 40 + ["paid"] * 40})
     >>> seen["spend"] = [float(row % 7) for row in range(80)]
@@ -97,31 +96,30 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
     [['free', False], ['paid', True]]
     """
     inside, price = check_level(level), _cost(cost)
-    _folds(folds)
     one = metric if isinstance(metric, Metric) else Metric(metric)
     if one.kind not in ("mean", "proportion"):
         raise OptionError(f"a rule is judged by a mean or a proportion, no {one.kind}")
     units, lost, name = _read(source, table, (arm, control), one, named(segments, "segments"))
     e = float(units.treated.mean()) if share is None else _share(share)
-    fold = _dealt(units, folds, seed)
-    score, chosen = np.zeros(units.y.size), np.zeros((folds, len(units.labels)), dtype=bool)
-    for place in range(folds):
+    fold = _dealt(units, HALVES, seed)
+    score, chosen = np.zeros(units.y.size), np.zeros((HALVES, len(units.labels)), dtype=bool)
+    for place in range(HALVES):
         here = fold == place
         means = units.means(~here)
         chosen[place] = means[:, 1] - means[:, 0] > price
         score[here] = _scores(units, here, means, e) - price
     rule = chosen[fold, units.segment]
     z = float(scipy.special.ndtri((1.0 + inside) / 2.0))
-    others = rule.astype(np.float64) - 1.0
-    rows = [_row("rule less none", rule * score, z), _row("rule less all", others * score, z),
+    others, shared = rule.astype(np.float64) - 1.0, _shared(units, score)
+    rows = [_row("rule less none", rule * score, z, shared),
+            _row("rule less all", others * score, z, shared),
             _row("all less none", score, z)]  # fmt: skip
     everyone = units.means(np.ones(units.y.size, dtype=bool))
     effect = everyone[:, 1] - everyone[:, 0]
     count = np.bincount(units.segment, minlength=effect.size)
     shown = pd.DataFrame({"segment": units.labels, "n": count, "effect": effect, "cost": price,
                           "treat": effect > price, "chosen": chosen.mean(axis=0)})  # fmt: skip
-    notes = [f"Judged on {folds} folds, each by the rule of the others; effects so that more is "
-             "better."]  # fmt: skip
+    notes = ["Each half is judged by the rule of the other; effects so that more is better."]  # fmt: skip
     notes += [f"{lost:,} units lack the outcome, and are left out."] if lost else []
     return Targeting(pd.DataFrame(rows), shown, inside, _sentence(rows, name), tuple(notes))
 
@@ -130,11 +128,6 @@ def _cost(cost: Any) -> float:
     if isinstance(cost, bool) or not isinstance(cost, int | float) or not np.isfinite(cost):
         raise OptionError(f"cost {cost!r} is a number, in the unit of the metric")
     return float(cost)
-
-
-def _folds(folds: Any) -> None:
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= MOST_FOLDS:
-        raise OptionError(f"folds {folds!r} is a whole number from 2 to {MOST_FOLDS}")
 
 
 def _share(share: Any) -> float:
@@ -182,8 +175,8 @@ def _dealt(units: _Units, folds: int, seed: int) -> Ints:
     if few.size:
         first = f"{units.labels[few[0] // 2]!r}, {int(count[few[0]])} units"
         raise DataError(WHAT, [Problem(f"segments have fewer than {2 * folds} units of an arm, two "
-                                       "a fold", int(few.size), first,
-                                       "Join segments, or take fewer folds")])  # fmt: skip
+                                       "a half", int(few.size), first,
+                                       "Join segments")])  # fmt: skip
     order = np.lexsort((generator(seed).random(key.size), key))
     start = np.repeat(np.cumsum(count) - count, count)
     fold = np.empty(key.size, dtype=np.int64)
@@ -198,8 +191,24 @@ def _scores(units: _Units, here: Bools, means: Floats, e: float) -> Floats:
     return np.asarray(m1 - m0 + np.where(d, (y - m1) / e, -(y - m0) / (1.0 - e)))
 
 
-def _row(what: str, score: Floats, z: float) -> dict[str, Any]:
-    estimate, error = float(score.mean()), float(score.std(ddof=1) / score.size**0.5)
+def _shared(units: _Units, score: Floats) -> float:
+    """What the two halves add to the variance together: a segment that is lucky in one half is
+    chosen for the other. With normal gains of mean m and error s in a half, the covariance of
+    what the halves say is phi(m / s)^2 s^2; m / s is taken an error nearer to 0, to be safe."""
+    size = len(units.labels)
+    n = np.bincount(units.segment, minlength=size).astype(np.float64)
+    mean = np.bincount(units.segment, score, size) / n
+    gap = (score - mean[units.segment]) ** 2
+    half = np.bincount(units.segment, gap, size) / n / (n / HALVES)  # squared error of a half
+    z = np.maximum(np.abs(mean) / np.sqrt(np.where(half > 0.0, half, 1.0)) - 1.0, 0.0)
+    dense = np.exp(-(z**2)) / (2.0 * np.pi)
+    weight = n / HALVES / score.size
+    return float(2.0 * (weight**2 * half) @ dense)
+
+
+def _row(what: str, score: Floats, z: float, shared: float = 0.0) -> dict[str, Any]:
+    estimate, alone = float(score.mean()), float(score.var(ddof=1) / score.size)
+    error = (alone + shared) ** 0.5 if alone > 0.0 else 0.0
     p = float(2.0 * scipy.special.ndtr(-abs(estimate) / error)) if error > 0.0 else None
     return {"what": what, "estimate": estimate, "std_error": error, "lower": estimate - z * error,
             "upper": estimate + z * error, "p_value": p}  # fmt: skip

@@ -191,10 +191,11 @@ def test_choices():
         effects_by_segment(TABLE, **(NAMES | {"metric": Metric("y", "hurdle")}))
     with pytest.raises(OptionError, match="segments share no units"):
         effects_by_segment(TABLE, multiplicity="romano-wolf", **NAMES)
-    for wrong in ({"cost": np.inf}, {"folds": 1}, {"share": 1.0}, {"metric": Metric("y", "nps")}):
+    for wrong in ({"cost": np.inf}, {"share": 1.0}, {"metric": Metric("y", "nps")}):
         with pytest.raises(OptionError):
             targeting(TABLE, **(NAMES | wrong))
-    with pytest.raises(DataError, match="fewer than 40 units of an arm, two a fold"):
-        targeting(TABLE, folds=20, **NAMES)
+    few = pd.concat([TABLE, TABLE.groupby("arm").head(3).assign(segment=99)])
+    with pytest.raises(DataError, match="fewer than 4 units of an arm, two a half"):
+        targeting(few, **NAMES)
     with pytest.raises(DataError, match="3 arms where two are compared"):
         targeting(TABLE.assign(arm=[*"ABC"] * 160), **NAMES)
