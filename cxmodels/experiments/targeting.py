@@ -1,9 +1,10 @@
 """Who should get it? A rule by segment, chosen on one part of the test and judged on the other.
 
 A rule that is judged on the data that chose it looks better than it is. Here segments are chosen
-by one half and judged on the other, and the other way round, by each unit's doubly robust score with the known share
-of the arm (Athey and Wager 2021, Econometrica 89, section 2): a rule is worth the mean of the
-scores of those whom it treats. Three things are compared: the rule, treating all, treating none.
+by one half and judged on the other, and the other way round, by each unit's doubly robust score
+with the known share of the arm (Athey and Wager 2021, Econometrica 89, section 2): a rule is worth
+the mean of the scores of those whom it treats. Three things are compared: the rule, treating all,
+treating none.
 """
 
 from collections.abc import Iterable
@@ -119,7 +120,7 @@ def targeting(  # noqa: PLR0913 - the door says everything by keyword
     count = np.bincount(units.segment, minlength=effect.size)
     shown = pd.DataFrame({"segment": units.labels, "n": count, "effect": effect, "cost": price,
                           "treat": effect > price, "chosen": chosen.mean(axis=0)})  # fmt: skip
-    notes = ["Each half is judged by the rule of the other; effects so that more is better."]  # fmt: skip
+    notes = ["Each half is judged by the rule of the other; effects so that more is better."]
     notes += [f"{lost:,} units lack the outcome, and are left out."] if lost else []
     return Targeting(pd.DataFrame(rows), shown, inside, _sentence(rows, name), tuple(notes))
 
