@@ -21,6 +21,8 @@ NEEDED = {
     "money": ("table", "facts", "units"),
     "reason": ("table", "sentence", "breakdown"),
     "monitored": ("sample_ratio", "balance", "looks"),
+    "segments": ("table", "joint"),
+    "targeting": ("table", "segments", "sentence"),
 }
 
 
@@ -30,8 +32,8 @@ class TrialParts:
 
     plan: `cx.TestPlan`, or as registered (then its date and deviations are told); result: of
     `analyse`; decision: of `decide`; money: of `money_of_test`; reason: of `reason`; monitored: of
-    `monitor`; segments, targeting: of the functions for segments; more: further records by heading,
-    each with .table and, if it has one, .sentence; simulated: not of real customers.
+    `monitor`; segments: of `effects_by_segment`; targeting: of `targeting`; simulated: not of real
+    customers.
     Errors: OptionError for a part that is another thing.
     """
 
@@ -52,7 +54,7 @@ class TrialParts:
         for name, wanted in NEEDED.items():
             part = self.plan if name == "plan" else getattr(self, name)
             part = registered if name == "plan" and registered is not None else part
-            if part is None and name in ("money", "reason", "monitored"):
+            if part is None and name not in ("plan", "result", "decision"):
                 continue
             lost = [attribute for attribute in wanted if not hasattr(part, attribute)]
             if lost:

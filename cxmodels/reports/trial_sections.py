@@ -182,6 +182,29 @@ def watched(parts: "TrialParts") -> Section:
     return Section("While it ran", (Text(seen.sentence, Tone.NOTE), *map(Text, said), drawn))
 
 
+def segmented(parts: "TrialParts") -> Section:
+    """Effects by segment, and whether a rule by segment beats treating all."""
+    blocks: list[Block] = []
+    if parts.targeting is not None:
+        told = {"what": "Rule", "estimate": "Worth a unit", "p_value": "p-value"}
+        style = Style(parts.money_unit, parts.targeting.level, labels=told,
+                      kinds={"what": Kind.TEXT, "estimate": Kind.NUMBER})  # fmt: skip
+        blocks.append(Text(parts.targeting.sentence, Tone.NOTE))
+        frame = parts.targeting.table.assign(what=parts.targeting.table["what"].str.capitalize())
+        blocks.append(table(frame, list(told), title="Targeting, judged on units that did not "
+                            "choose the rule", style=style))  # fmt: skip
+    if parts.segments is not None:
+        told = {"segment": "Segment", "arm": "Arm", "n": "Units", "estimate": "Effect",
+                "adjusted": "p-value, adjusted", "shrunk": "Shrunk"}  # fmt: skip
+        kinds = {"segment": Kind.TEXT, "arm": Kind.TEXT, "n": Kind.COUNT, "estimate": Kind.NUMBER,
+                 "shrunk": Kind.NUMBER, "adjusted": Kind.P_VALUE}  # fmt: skip
+        style = Style(parts.money_unit, parts.segments.level, labels=told, kinds=kinds)
+        blocks.append(table(parts.segments.table, list(told), title="Effects by segment",
+                            style=style))  # fmt: skip
+        blocks += [Text(note) for note in parts.segments.sentences]
+    return Section("Who should get it?", tuple(blocks))
+
+
 def assumed(parts: "TrialParts") -> Section:
     """The assumption that buys each number."""
     told = {"number": "Number", "assumption": "Right if", "checked": "Checked"}
@@ -214,4 +237,6 @@ def _style(parts: "TrialParts", **more: Any) -> Style:
     return Style(parts.money_unit, parts.result.level, **more)
 
 
-BUILDERS = (answered, changing, planned, flow, watched, effects, in_money, reason, assumed)
+BUILDERS = (
+    answered, changing, planned, flow, watched, effects, in_money, reason, segmented, assumed
+)  # fmt: skip

@@ -9,9 +9,12 @@ import pytest
 import cxmodels as cx
 from cxmodels.experiments.analysis import analyse
 from cxmodels.experiments.decision import decide
+from cxmodels.experiments.honest_segments import effects_by_segment
 from cxmodels.experiments.metrics import Metric
+from cxmodels.experiments.monitor import monitor
 from cxmodels.experiments.plan import register
 from cxmodels.experiments.reason import reason
+from cxmodels.experiments.targeting import targeting
 from cxmodels.reports import render
 from cxmodels.reports.document import Table, Text
 from cxmodels.reports.trial_report import TrialParts, trial_report
@@ -47,8 +50,12 @@ def parts(tmp_path_factory):
         made.arms, base, fit, spend_fit, plan=plan, horizon="24M", discount_rate=RATE,
         margin=MARGIN, draws=50,
     )  # fmt: skip
+    seen = rows.assign(day=pd.Timestamp(START) + pd.to_timedelta(rows["customer_id"] % 300, "D"))
+    names = {"arm": "arm", "control": ARMS[0], "metric": "money", "segments": "segment"}
     return TrialParts(
         plan=plan, result=result, money=money, simulated=True,
+        monitored=monitor(seen, plan=plan, day="day", covariates=["tenure"]),
+        segments=effects_by_segment(rows, **names), targeting=targeting(rows, cost=0.5, **names),
         decision=money.decide(units=20_000, result=result, once=10_000.0),
         reason=reason(rows, arm="arm", control=ARMS[0], satisfaction="recommend", money="money"),
     )  # fmt: skip
@@ -68,8 +75,8 @@ def test_all_of_it(parts):
     headings = [section.heading for section in document.sections]
     assert headings == [
         "Do calls keep customers? The answer", "What would change our mind", "What was planned",
-        "Flow of units", "What the lever did", "The test in money", "Is satisfaction the reason?",
-        "What each number rests on",
+        "Flow of units", "While it ran", "What the lever did", "The test in money",
+        "Is satisfaction the reason?", "Who should get it?", "What each number rests on",
     ]  # fmt: skip
     assert document.sections[0].blocks[0].text.startswith("Keep the lever.")
     told = list(texts(document))
@@ -78,9 +85,9 @@ def test_all_of_it(parts):
                   "At a cost above", "registered on 2021-12-01", "foretold"):  # fmt: skip
         assert words.lower() in said.lower(), words
     assert not {"nan", "none", "<na>"} & {cell.lower() for cell in told}
-    for unit in parts.money.units["customer_id"].head(50):
-        assert f">{unit}<" not in render.html(document)
     page = render.html(document)
+    ids = parts.money.units["customer_id"]
+    assert not [unit for unit in ids[ids > 1_000] if f">{unit}<" in page]
     assert "Simulated data" in page
     assert render.pdf(document)[:4] == b"%PDF"
     assert render.html(trial_report(parts)) == page
