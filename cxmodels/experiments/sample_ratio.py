@@ -17,7 +17,7 @@ import scipy
 from cxmodels.chance import generator
 from cxmodels.data import tables
 from cxmodels.errors import DataError, OptionError, Problem
-from cxmodels.experiments.answer_tables import ODD, label_of
+from cxmodels.experiments.answer_tables import ODD, UNLIKE, label_of
 from cxmodels.experiments.families import adjusted
 from cxmodels.experiments.moments import Moments, named
 from cxmodels.experiments.multinomial_sequence import always_valid
@@ -364,7 +364,8 @@ def _sentence(
         looked = "" if valid is None or valid != valid else f"; at all looks {told_p(valid)}"
         said = "are not as drawn" if row["kind"] == ASSIGNED else "did not answer alike"
         if row["kind"] not in off:
-            said = "may be as drawn" if row["kind"] == ASSIGNED else "may have answered alike"
+            ends = ("be as drawn", "have answered alike")[row["kind"] != ASSIGNED]
+            said = f"may not {ends}" if row["p_value"] < UNLIKE else f"may {ends}"
         parts.append(f"Arms {said} (p {told_p(row['p_value'])}{looked}).")
     worst = segments[segments["adjusted"] < ODD]
     parts += [f"It lies in {row['column']} {row['segment']!r}: {row['arm']} is {row['share']:.1%} "

@@ -178,8 +178,10 @@ def watched(parts: "TrialParts") -> Section:
         return Section("While it ran", ())
     said = [seen.sample_ratio.sentence, *([] if seen.balance is None else [seen.balance.sentence])]
     labels = Labels(level=seen.level, simulated=parts.simulated)
-    drawn = Chart.of(plots.guardrail_looks(seen.looks, labels))
-    return Section("While it ran", (Text(seen.sentence, Tone.NOTE), *map(Text, said), drawn))
+    blocks: list[Block] = [Text(seen.sentence, Tone.NOTE), *map(Text, said)]
+    if seen.looks["lower"].notna().any():
+        blocks.append(Chart.of(plots.guardrail_looks(seen.looks, labels)))
+    return Section("While it ran", tuple(blocks))
 
 
 def segmented(parts: "TrialParts") -> Section:
