@@ -83,7 +83,8 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     effect, std_error: on value a unit (money, such as margin now and the change in residual CLV);
     cost: of the lever a unit; units: that it would be given to a year; rule: of the plan; prior_sd:
     spread of true effects of levers like this (None: the effect is taken as measured); longer: how
-    many times the present test another one would be; once: what it costs to roll the lever out;
+    many times the present test another one would be; once: what it costs to roll the lever out,
+    borne by the units of the first year;
     guardrails: name -> whether it holds; level: of the interval.
 
     >>> decide(3.0, 1.0, cost=1.0, units=10_000).choice
@@ -92,7 +93,8 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     inside, rule = check_level(level), rule or Rule()
     _check({"effect": effect, "cost": cost, "once": once}, std_error, units, prior_sd, longer)
     keep = 1.0 if prior_sd is None else prior_sd**2 / (prior_sd**2 + std_error**2)
-    net = _Known(keep * effect - cost, float(np.sqrt(keep)) * std_error)
+    net = _Known(keep * effect - cost - once / units, float(np.sqrt(keep)) * std_error)
+    yearly = units * (net.mean + once / units)
     z = float(scipy.special.ndtri((1.0 + inside) / 2.0))
     sure, broken = net.above(rule.least), [n for n, held in (guardrails or {}).items() if not held]
     choice = KEEP if sure >= rule.sure and not broken else DROP
@@ -100,6 +102,7 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     rows = [
         ("effect, as measured", effect, "money a unit"),
         ("effect, shrunk", keep * effect, "money a unit"), ("cost", cost, "money a unit"),
+        ("roll-out", once / units, "money a unit"),
         ("net value", net.mean, "money a unit"),
         ("net value, lower", net.mean - z * net.spread, "money a unit"),
         ("net value, upper", net.mean + z * net.spread, "money a unit"),
@@ -108,7 +111,7 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
         ("expected loss if kept", units * net.loss, "money a year"),
         ("expected loss if dropped", units * net.gain(), "money a year"),
         (f"worth of testing {longer:g} times as much again", worth, "money a year"),
-        ("payback", once / (units * net.mean) if net.mean > 0.0 else None, "years"),
+        ("payback", once / yearly if yearly > 0.0 else None, "years"),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "value", "unit"])
     return Decision(choice, table, inside, tuple(_reasons(rule, sure, broken, keep, worth)))
@@ -135,14 +138,18 @@ def _worth_of_more(net: _Known, std_error: float, prior_sd: float | None, longer
 
 
 def _reasons(rule: Rule, sure: float, broken: list[str], keep: float, worth: float) -> Any:
+    told = "above 0.999" if sure > 0.999 else "below 0.001" if sure < 0.001 else f"{sure:.3f}"
     yield (
-        f"Net value is above {rule.least:g} a unit with probability {sure:.3f}; the rule asks for "
+        f"Net value is above {rule.least:g} a unit with probability {told}; the rule asks for "
         f"{rule.sure:g}."
     )
     if broken:
         yield f"Guardrails broken: {', '.join(broken)}: the rule drops the lever whatever it earns."
     if keep < 1.0:
         yield f"The effect is shrunk to {keep:.0%} of what was measured, towards levers like it."
+    if worth < 0.5:
+        yield "A further test is worth nothing: it would not change the choice."
+        return
     yield (
         f"A further test can be worth up to {worth:,.0f} a year in a better choice: run it if it "
         "costs less."

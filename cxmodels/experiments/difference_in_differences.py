@@ -197,8 +197,8 @@ def group_time_effects(  # noqa: PLR0913 - every choice of the estimator by name
     rollout = rollout_of(table, layout)
     if control == NEVER and not np.isinf(rollout.group).any():
         raise FitError(
-            "no controls: every unit is treated in the end. Those not yet treated can serve "
-            'until they are: control="not yet treated"'
+            "no controls: every unit is treated in the end (never is an empty cell, not 0). Those "
+            'not yet treated can serve until they are: control="not yet treated"'
         )
     cells = estimated(rollout, tuple(planned(rollout, control, base)), method)
     refused = _refused(rollout, cells)

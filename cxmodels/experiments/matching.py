@@ -125,6 +125,8 @@ class Balanced(Faced):
         answer right if either the weights or the regression are; level: of intervals.
         Errors: DataError for outcomes that are missing or no numbers.
         """
+        if outcome in {one.name for one in self._groups.covariates}:
+            raise OptionError(f"{outcome!r} was balanced on: an effect on it is 0 by design")
         target = TARGETS[self.estimand]
         return effect_of(self._groups, (self._sets, self._tilt, self._odds), outcome,
                          (self.estimand, target), adjust, level)  # fmt: skip

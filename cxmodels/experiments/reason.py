@@ -36,6 +36,19 @@ class RatioSet:
     upper: float
     kind: str
 
+    @property
+    def ends(self) -> dict[str, float]:
+        """lower and upper of an interval that holds the set: endless where it is none itself."""
+        known = self.kind == "interval"
+        return {"lower": self.lower if known else -np.inf, "upper": self.upper if known else np.inf}
+
+    def of_shares(self) -> str:
+        """The set in per cent."""
+        if self.kind == WHOLE:
+            return WHOLE
+        low, high = f"{self.lower:.0%}", f"{self.upper:.0%}"
+        return f"{low} to {high}" if self.kind == "interval" else f"below {low} or above {high}"
+
     def holds(self, value: float) -> bool:
         """Whether a value is not rejected."""
         if self.kind == WHOLE:
@@ -133,10 +146,10 @@ def reason(
         _row("effect on satisfaction", p, p_of, t, "points"),
         _row("effect on money", r, r_of, t, "money a unit"),
         {"what": "worth of a point", "estimate": r / p if p else None, "std_error": None,
-         "lower": point.lower, "upper": point.upper, "unit": "money a point"},
+         **point.ends, "unit": "money a point"},
         _row("slope among the control", slope, slope_of, t, "money a point"),
         {"what": "causal share of the slope", "estimate": r / (p * slope) if p * slope else None,
-         "std_error": None, "lower": share.lower, "upper": share.upper, "unit": "share"},
+         "std_error": None, **share.ends, "unit": "share"},
     ]  # fmt: skip
     frame = pd.DataFrame(rows).assign(units=len(held))
     said = _sentence((p, r, slope), point, share, (breakdown, t * float(np.sqrt(p_of @ p_of))))
@@ -144,6 +157,7 @@ def reason(
         "Worth of a point and causal share hold if the lever moves money by satisfaction alone "
         "(exclusion); where it also does so directly, they take that for satisfaction's.",
         f"{lost:,} units lack a score or money, and are left out; errors HC2.",
+        *_unlike(table, (arm, control), (satisfaction, money), inside),
     )
     return Reason(frame, point, share, breakdown, inside, said, notes)
 
@@ -188,6 +202,38 @@ def _rows(
     return held.reset_index(drop=True), len(given) - len(held)
 
 
+def _unlike(
+    table: Any, arms: tuple[str, Any], columns: tuple[str, str], level: float
+) -> Iterable[str]:
+    """That answering differs between the arms, and the effect on money of those whose is known."""
+    (arm, control), (score, money) = arms, columns
+    given = as_pandas(table)
+    given = given[given[arm].notna()]
+    treated = (given[arm] != control).to_numpy()
+    answered = given[score].notna().to_numpy()
+    n = np.array([(~treated).sum(), treated.sum()])
+    rate = np.array([answered[~treated].mean(), answered[treated].mean()])
+    together = answered.mean()
+    if not 0.0 < together < 1.0:
+        return
+    z = (rate[1] - rate[0]) / np.sqrt(together * (1.0 - together) * (1.0 / n).sum())
+    p = float(2.0 * scipy.special.ndtr(-abs(z)))
+    paid = pd.to_numeric(given[money], errors="coerce").to_numpy(dtype=np.float64)
+    known = np.isfinite(paid)
+    X = np.ones((int(known.sum()), 1))
+    r, r_of = _effect(paid[known], treated[known].astype(np.float64), X)
+    half = float(scipy.special.ndtri((1.0 + level) / 2.0)) * float(np.sqrt(r_of @ r_of))
+    yield (
+        f"The effect on money above is of those whose score is known; of all {known.sum():,} whose "
+        f"money is, it is {r:.4g} ({r - half:.4g} to {r + half:.4g}) without covariates."
+    )
+    if p < 0.01:
+        yield (
+            f"{rate[1]:.1%} of the lever's arm and {rate[0]:.1%} of the control have a score (p "
+            f"{p:.1g}): who answered may be an effect too, and then none of this holds."
+        )
+
+
 def _effect(y: Floats, treated: Floats, X: Floats) -> tuple[float, Floats]:
     """Effect of the arm on y with covariates (Lin 2013), and the influence of each unit on it,
     whose squares sum to its HC2 variance."""
@@ -230,7 +276,8 @@ def _sentence(
         )
     told = (
         f"If the lever works by satisfaction alone, a point is worth {r / p:.4g} ({point}); the "
-        f"correlation says {slope:.4g}, of which {r / (p * slope):.0%} ({share}) is causal."
+        f"correlation says {slope:.4g}, of which {r / (p * slope):.0%} ({share.of_shares()}) is "
+        "causal."
         if slope
         else f"If the lever works by satisfaction alone, a point is worth {r / p:.4g} ({point})."
     )

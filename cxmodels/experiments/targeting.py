@@ -218,6 +218,9 @@ def _row(what: str, score: Floats, z: float, shared: float = 0.0) -> dict[str, A
 def _sentence(rows: list[dict[str, Any]], arm: str) -> str:
     none, every, plain = rows
     ends = f"{every['lower']:+.4g} to {every['upper']:+.4g}"
+    if none["std_error"] == 0.0:
+        return (f"The rule treats nobody: treating all is worth {plain['estimate']:+.4g} a unit "
+                f"({plain['lower']:+.4g} to {plain['upper']:+.4g}).")  # fmt: skip
     if every["std_error"] == 0.0:
         return f"The rule treats everybody: {plain['estimate']:+.4g} a unit beside treating none."
     if every["upper"] < 0.0:

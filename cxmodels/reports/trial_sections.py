@@ -40,7 +40,7 @@ def planned(parts: "TrialParts") -> Section:
     ]  # fmt: skip
     on = getattr(parts.plan, "on", None)
     if on is not None:
-        blocks.append(Text(f"Registered on {on}, before anything below was looked at."))
+        blocks.append(words.registered(on, parts.planned))
         blocks += [Text(f"Deviation of {when}: {what}. Why: {why}", Tone.NOTE)
                    for when, what, why in parts.plan.deviations]  # fmt: skip
     else:
@@ -63,7 +63,7 @@ def flow(parts: "TrialParts") -> Section:
         ]  # fmt: skip
     style = _style(
         parts,
-        labels={"metric": "Outcome", "arm": "Arm", "assigned": "Units assigned",
+        labels={"metric": "Outcome", "arm": "Arm", "assigned": "Units",
                 "rows": "With the outcome", "left": "Without", "share": "Share with it"},
         kinds={"arm": Kind.TEXT, "assigned": Kind.COUNT, "left": Kind.COUNT},
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import scipy
 
+from cxmodels.reports.document import Text, Tone
 from cxmodels.reports.numbers import Kind, interval, written
 
 if TYPE_CHECKING:
@@ -33,10 +34,27 @@ def answer(parts: "TrialParts") -> str:
     )
 
 
+def registered(on: Any, plan: Any) -> Text:
+    """When the plan was written down: before the test began, or too late to bind anybody."""
+    if on <= plan.start:
+        return Text(f"Registered on {on}, before the test began.")
+    when = "while it ran" if on <= plan.end else "after it had ended"
+    return Text(f"Registered on {on}, {when} ({plan.start} to {plan.end}): what was seen by then "
+                "may have gone into the plan.", Tone.NOTE)  # fmt: skip
+
+
 def mind(parts: "TrialParts") -> list[str]:
     """What would change the decision."""
-    return [*_by_cost(parts), *_by_model(parts), *_by_guardrail(parts), *_by_reason(parts),
-            *_by_loss(parts)]  # fmt: skip
+    ways = (_against_plan, _by_cost, _by_model, _by_guardrail, _by_reason, _by_loss)
+    return [said for way in ways for said in way(parts)]
+
+
+def _against_plan(parts: "TrialParts") -> list[str]:
+    told = decided(parts)["cost"]
+    if abs(told - parts.planned.cost) <= 1e-9 * max(abs(told), 1.0):
+        return []
+    return [f"The plan says that the lever costs {parts.planned.cost:g} a unit; the decision "
+            f"counts {told:g}."]  # fmt: skip
 
 
 def _by_cost(parts: "TrialParts") -> list[str]:

@@ -155,6 +155,7 @@ def money_of_test(  # noqa: PLR0913 - every term of a valuation by name
     if rest.since is not None:
         facts = _facts(rest.since, (units, place, arm), found.control, (currency, inside))
     told = (
+        "Effects and means of the control are adjusted for the margin before the test (CUPED).",
         f"{REST.capitalize()} is the model's: right of the difference if what the lever changes of "
         "the future shows in the purchases so far. Test it on past dates (backcast), and give the "
         "base a hold-out as months pass.", *notes, *found.notes,

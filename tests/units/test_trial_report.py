@@ -107,13 +107,13 @@ def test_the_least_of_it_and_a_lever_that_is_dropped(parts):
 
 
 def test_the_cost_at_which_the_rule_turns():
-    """By hand: net value 5 - 2, spread 1, sure at .9: above 5 - 1.2816 it is dropped."""
+    """By hand: net value 5.5 - 2.5, spread 1, sure at .9: above 5.5 - 1.2816 it is dropped."""
     held = SimpleNamespace(
-        planned=plan_of(), decision=decide(5.0, 1.0, cost=2.0, units=100, level=0.95),
+        planned=plan_of(), decision=decide(5.5, 1.0, cost=2.5, units=100, level=0.95),
         money=None, reason=None, money_unit="EUR",
         result=SimpleNamespace(guardrails=pd.DataFrame()),
     )  # fmt: skip
-    assert mind(held)[0] == "At a cost above €3.72 a unit the rule would drop it; it costs €2.00."
+    assert mind(held)[0] == "At a cost above €4.22 a unit the rule would drop it; it costs €2.50."
 
 
 def test_another_thing_in_place_of_a_part_is_told(parts):

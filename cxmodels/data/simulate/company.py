@@ -120,6 +120,8 @@ def company(
         )
     if not (lever is None or isinstance(lever, Lever)):
         raise OptionError(f"lever is a Lever, as in Lever(customers=[1, 2], ...), got {lever!r}")
+    if lever is not None:
+        lever.check(customers, [Quarter(place, first).first for place in range(quarters)])
     people = newcomers(customers, quarters, set_to, rng)
     joining = rng.spawn(1)[0]  # of its own, since a lever changes how much is drawn in the walk
     parts, left, means = _walk(people, quarters, first, (set_to, lever), rng)

@@ -46,6 +46,16 @@ class Lever:
         if not all(isinstance(value, int | float) and np.isfinite(value) for value in numbers):
             raise OptionError("effects of a lever are finite numbers")
 
+    def check(self, customers: int, firsts: list[date]) -> None:
+        """OptionError for a customer who is none, or a start that is no first day of a quarter."""
+        ids: Ints = np.asarray(self.customers)
+        if ids[0] < 1 or ids[-1] > customers:
+            raise OptionError(f"customers of a lever are from 1 to {customers:,}, got "
+                              f"{ids[0] if ids[0] < 1 else ids[-1]}")  # fmt: skip
+        if self.start not in firsts:
+            raise OptionError(f"a lever starts on the first day of a quarter, from {firsts[0]} to "
+                              f"{firsts[-1]}, got {self.start}")  # fmt: skip
+
     def pushed(self, n: int, first: date) -> Any:
         """(n,): 1 for whom it is done in the quarter that begins on this day, else 0."""
         found = np.zeros(n)
