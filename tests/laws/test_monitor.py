@@ -82,7 +82,7 @@ def test_false_alarms_at_planned_looks_are_nominal_and_peeking_is_not(replicatio
     assert peeked > 0.2  # twice the nominal and more
 
 
-@pytest.mark.parametrize("replications", [100, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replications", [50, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_false_alarms_looked_at_daily_stay_below_nominal(replications):
     rows = looks_of(replications, 0.0, 23, 1, kind="always")
     assert rows["look"].max() == 30
@@ -94,7 +94,7 @@ def test_false_alarms_looked_at_daily_stay_below_nominal(replications):
     assert peeked.mean() > 0.3
 
 
-@pytest.mark.parametrize("replications", [200, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replications", [100, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_a_guardrail_on_its_margin_breaks_and_holds_seldom(replications):
     """At the margin itself either word is false; each side has half of what the level leaves."""
     rows = looks_of(replications, -MARGIN, 37, 5, margin=MARGIN)

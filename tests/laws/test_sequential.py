@@ -181,7 +181,7 @@ def stopped(sides, drift, runs):
 
 @pytest.mark.parametrize(("sides", "drift"), [(1, 0.0), (2, 3.5)])
 def test_what_is_told_after_stopping(sides, drift):
-    stopped(sides, drift, 120)
+    stopped(sides, drift, 60)
 
 
 @pytest.mark.slow

@@ -82,10 +82,10 @@ def within(share: float, aim: float, worlds: int, errors: float = 3.0) -> bool:
 
 def test_sizes():
     """20 places and 20 shifts reject at exactly 10 per cent; 24 shifts at 2 in 24."""
-    found = sizes(60)
-    assert within(found["placebo"], 0.1, 60)
-    assert within(found["period"], 0.1, 60)
-    assert within(found["lasting"], 2.0 / 24.0, 60)
+    found = sizes(30)
+    assert within(found["placebo"], 0.1, 30)
+    assert within(found["period"], 0.1, 30)
+    assert within(found["lasting"], 2.0 / 24.0, 30)
 
 
 @pytest.mark.slow

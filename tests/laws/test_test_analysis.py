@@ -65,10 +65,10 @@ def measured(kind: str, how: dict, lift: float, replications: int, seed: int, n:
 
 @pytest.mark.parametrize(("kind", "how"), EACH, ids=NAMES)
 def test_size(kind, how):
-    """80 replications: a Monte Carlo error of 0.024, so within four of it."""
-    for size, inside, _ in measured(kind, how, 0.0, 80, 17, 1_500).values():
-        assert size < 0.15
-        assert inside > 0.85
+    """40 replications: a Monte Carlo error of 0.034, so within four of it."""
+    for size, inside, _ in measured(kind, how, 0.0, 40, 17, 1_500).values():
+        assert size < 0.19
+        assert inside > 0.81
 
 
 def _piece(task):
