@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS = "group-time"
+ENOUGH = 10  # units of the smallest group for each effect before treatment that is tested: with 4
+# (60 units, 15 effects) a test at 5 per cent rejects 12 of 100 sound roll-outs, with 1 42
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,12 @@ def _notes(rollout: Rollout, cells: Cells) -> Iterable[str]:
     if few.size:
         listed = ", ".join(f"{int(g)}" for g in few[:5]) + (", ..." if few.size > 5 else "")
         yield f"Few units were first treated in {listed}: below 5, errors are too small."
+    before = sum(cell.before for cell in cells.cells)
+    least = int(np.unique(rollout.group, return_counts=True)[1].min())
+    if before > 1 and least < ENOUGH * before:
+        yield (f"The test before treatment holds {before} effects to be 0 together, with {least} "
+               "units in the smallest group: so few make it reject too often. Look at the effects "
+               "by time from treatment, and at honest_bounds.")  # fmt: skip
     if rollout.clusters is not None and rollout.clusters < 30:
         yield f"Only {rollout.clusters} clusters: errors and bands are rough."
 

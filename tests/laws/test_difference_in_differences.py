@@ -400,3 +400,23 @@ def test_nothing_given_is_changed_and_it_shows():
     pd.testing.assert_frame_equal(made, kept)
     for record in (found, told):
         assert "Two-way fixed effects" in repr(record) and "interval 90%" in record._repr_html_()
+
+
+def test_a_joint_test_of_many_effects_on_few_units_is_told():
+    """SIMULATED, no effect and no trends: the Wald test rejects far too often, and it is said."""
+    rng = np.random.default_rng(21)
+    n, T = 60, 12
+    unit, period = np.divmod(np.arange(n * T), T)
+    begins = np.repeat([4.0, 7.0, 10.0, np.nan], n // 4)[unit]
+    rejected, told = 0, 0
+    for _ in range(20):
+        table = pd.DataFrame(
+            {"unit": unit, "t": period, "g": begins, "y": rng.normal(size=unit.size)}
+        )
+        found = group_time_effects(
+            table, "y", unit="unit", period="t", first_treated="g", base="universal"
+        )
+        rejected += found.pretrend.p < 0.05
+        told += any("reject too often" in note for note in found.notes)
+    assert rejected >= 4  # of 20, where 1 is right
+    assert told == 20
