@@ -193,14 +193,22 @@ def _of_clusters(moments: Moments) -> Iterable[str]:
                "errors allow for what units of a cluster share.")  # fmt: skip
 
 
+def unlike(known: Any, units: Any) -> float:
+    """p-value of two arms whose outcomes are known alike; known, units: (2,), not all of them.
+
+    >>> round(unlike(np.array([40, 60]), np.array([100, 100])), 4)
+    0.0047
+    """
+    rate, together = known / units, known.sum() / units.sum()
+    z = (rate[1] - rate[0]) / np.sqrt(together * (1.0 - together) * (1.0 / units).sum())
+    return float(2.0 * scipy.stats.norm.sf(abs(z)))
+
+
 def _of_response(item: Compared, choices: Choices) -> Iterable[str]:
     """That outcomes are missing more in one arm than in the other."""
     if item.asked.terms[0].form is Form.WHERE_ANY or (item.n == item.units).all():
         return
-    rate = item.n / item.units
-    together = item.n.sum() / item.units.sum()
-    z = (rate[1] - rate[0]) / np.sqrt(together * (1.0 - together) * (1.0 / item.units).sum())
-    p = float(2.0 * scipy.stats.norm.sf(abs(z)))
+    rate, p = item.n / item.units, unlike(item.n, item.units)
     if p < UNLIKE:
         yield (f"{item.asked.label} is known of {rate[1]:.1%} of {item.arm} and {rate[0]:.1%} of "
                f"{choices.control} (p {p:.1g}): who is missing may be an effect too; "

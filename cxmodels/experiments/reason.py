@@ -18,6 +18,7 @@ import scipy
 
 from cxmodels.data.given_summaries import as_pandas
 from cxmodels.errors import DataError, FitError, OptionError, Problem
+from cxmodels.experiments.answer_tables import UNLIKE, unlike
 from cxmodels.numerics.arrays import Floats
 from cxmodels.regression.measurement_error import check_reliability
 from cxmodels.results.estimate import check_level
@@ -216,8 +217,7 @@ def _unlike(
     together = answered.mean()
     if not 0.0 < together < 1.0:
         return
-    z = (rate[1] - rate[0]) / np.sqrt(together * (1.0 - together) * (1.0 / n).sum())
-    p = float(2.0 * scipy.special.ndtr(-abs(z)))
+    p = unlike(rate * n, n)
     paid = pd.to_numeric(given[money], errors="coerce").to_numpy(dtype=np.float64)
     known = np.isfinite(paid)
     X = np.ones((int(known.sum()), 1))
@@ -227,7 +227,7 @@ def _unlike(
         f"The effect on money above is of those whose score is known; of all {known.sum():,} whose "
         f"money is, it is {r:.4g} ({r - half:.4g} to {r + half:.4g}) without covariates."
     )
-    if p < 0.01:
+    if p < UNLIKE:
         yield (
             f"{rate[1]:.1%} of the lever's arm and {rate[0]:.1%} of the control have a score (p "
             f"{p:.1g}): who answered may be an effect too, and then none of this holds."

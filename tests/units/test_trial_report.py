@@ -1,6 +1,7 @@
 """The report of a test answers in money first, and says what each number rests on."""
 
 from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 
 import pandas as pd
@@ -18,7 +19,7 @@ from cxmodels.experiments.targeting import targeting
 from cxmodels.reports import render
 from cxmodels.reports.document import Table, Text
 from cxmodels.reports.trial_report import TrialParts, trial_report
-from cxmodels.reports.trial_words import mind
+from cxmodels.reports.trial_words import mind, registered
 from cxmodels.value_chain.test_money import money_of_test
 from tests.laws.lever_world import ARMS, END, MARGIN, RATE, SINCE, START, trial
 
@@ -114,6 +115,13 @@ def test_the_cost_at_which_the_rule_turns():
         result=SimpleNamespace(guardrails=pd.DataFrame()),
     )  # fmt: skip
     assert mind(held)[0] == "At a cost above €4.22 a unit the rule would drop it; it costs €2.50."
+
+
+def test_a_plan_that_was_registered_too_late_is_told():
+    plan = plan_of()
+    assert "before the test began" in registered(date(2021, 12, 1), plan).text
+    assert "while it ran" in registered(date(2022, 6, 1), plan).text
+    assert "after it had ended" in registered(date(2023, 6, 1), plan).text
 
 
 def test_another_thing_in_place_of_a_part_is_told(parts):
