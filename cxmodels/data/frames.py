@@ -96,11 +96,14 @@ def _from_objects(values: Sequence[Any]) -> "tuple[pa.Array, Mixture | None]":
     try:
         return pa.array(values), None
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return pa.array([None if v is None else str(v) for v in values], pa.string()), None
+        # NaN among texts is how pandas 2 says that one is missing
+        missing = [v is None or (isinstance(v, float) and v != v) for v in values]
+        text = [None if gone else str(v) for v, gone in zip(values, missing, strict=True)]
+        return pa.array(text, pa.string()), None
 
 
 def _absent(value: Any) -> bool:
-    """None, NaT, NA; a NaN among other objects stays, to be reported as such."""
+    """None, NaT, NA; a NaN among numbers stays, to be reported as such."""
     return value is None or type(value).__name__ in ("NaTType", "NAType")
 
 

@@ -190,8 +190,9 @@ def _tails(middle: float, scale: float, tail: float, degrees: float) -> tuple[fl
     critical = -float(scipy.special.stdtrit(degrees, tail)) * scale
     if degrees >= 1.0 and middle - critical > FAR:  # beyond which the noncentral t has no digits
         return 1.0, 0.0
-    upper = float(scipy.stats.nct.sf(critical, degrees, middle))
-    lower = float(scipy.stats.nct.cdf(-critical, degrees, middle))
+    with np.errstate(all="ignore"):  # older SciPy warns of what it answers rightly
+        upper = float(scipy.stats.nct.sf(critical, degrees, middle))
+        lower = float(scipy.stats.nct.cdf(-critical, degrees, middle))
     return (upper if isfinite(upper) else 1.0), (lower if isfinite(lower) else 0.0)
 
 

@@ -105,11 +105,14 @@ def claims(own: ValueRelevance | None = None) -> Claims:
 
     if own is not None and not isinstance(own, ValueRelevance):
         raise OptionError(f"own is a ladder of value_relevance, got {type(own).__name__}")
-    table = pd.DataFrame([vars(item) for item in GALLERY]).assign(lower=None, upper=None)
+    rows = [] if own is None else _of_own(own)
     order = ["claim", "source", "figure", "unit", "elasticity", "lower", "upper", "estimated",
              "verdict"]  # fmt: skip
-    if own is None:
-        return Claims(table[order])
+    return Claims(pd.DataFrame([*rows, *map(vars, GALLERY)], columns=order))
+
+
+def _of_own(own: ValueRelevance) -> list[dict[str, object]]:
+    """One's own ladder, each rung as an elasticity at the mean score."""
     rows = [_by_the_point(own)] if own.unit == LOG else []
     for row in own.table.to_dict("records") if own.unit == LOG else ():
         best = row["naive"] if row["corrected"] is None or np.isnan(row["corrected"]) else row[
@@ -128,7 +131,7 @@ def claims(own: ValueRelevance | None = None) -> Claims:
                 "verdict": own.verdict,
             }
         )
-    return Claims(pd.concat([pd.DataFrame(rows), table[order]], ignore_index=True)[order])
+    return rows
 
 
 def _by_the_point(own: ValueRelevance) -> dict[str, object]:
