@@ -74,7 +74,8 @@ def honest_bounds(
     """Intervals of an effect that hold for every trend of a given size.
 
     estimate: (K,) event-time estimates in order, the reference period left out, with covariance
-    (K, K) and pre, how many lie before the reference; or `GroupTime.event_times()` alone.
+    (K, K) and pre, how many lie before the reference; or a roll-out's result alone, of
+    `group_time_effects(base="universal")`, or its `event_times()`.
     restriction: "relative magnitudes" (between periods after treatment, trends move at most Mbar
     times the most they did before) or "smoothness" (from one period to the next, their slope
     changes by at most M; M = 0 is a straight line, which is taken out). sizes: of Mbar (by default
@@ -114,12 +115,14 @@ def honest_bounds(
 
 def taken(estimate: object, covariance: object, pre: int | None) -> EventTimes:
     """Event times as given, one step apart."""
+    own = getattr(estimate, "event_times", None)
+    estimate = own() if callable(own) else estimate
     if isinstance(estimate, EventTimes):
         if covariance is not None or pre is not None:
             raise OptionError("event times bring their covariance and periods: give them alone")
         times = estimate
     elif covariance is None or pre is None:
-        raise OptionError("give estimates with their covariance and pre, or event_times()")
+        raise OptionError("give estimates with covariance and pre, or a roll-out's result alone")
     else:
         times = event_times(estimate, covariance, pre)
     whole = np.sort(np.append(times.times, times.reference))

@@ -70,14 +70,17 @@ class Monitored(Faced):
     notes: tuple[str, ...]
 
     def face(self) -> Face:
-        """The last look, then what to do."""
+        """The last look, then what to do; first of all, arms that are not as drawn."""
         last = self.looks.groupby(["metric", "arm"], sort=False).tail(1)
         shown = last[["metric", "arm", "look", "day", "n", "estimate", "lower", "upper", "margin",
                       "state"]]  # fmt: skip
         shown = shown.assign(day=shown["day"].dt.strftime("%Y-%m-%d"))
-        before = () if self.balance is None else (self.balance.sentence,)
+        alike = () if self.balance is None else (self.balance.sentence,)
+        sizes = self.sample_ratio.sentence
+        told = (sizes, self.sentence) if self.sample_ratio.mismatch else (self.sentence, sizes)
         head = f"The last look, intervals of {self.level:.0%} over all looks"
-        return Face(head, shown, (self.sentence, self.sample_ratio.sentence, *before, *self.notes))
+        return Face(head if len(shown) else "No look is over", shown,
+                    (*told, *alike, *self.notes))  # fmt: skip
 
 
 def monitor(  # noqa: PLR0913 - the door says everything by keyword

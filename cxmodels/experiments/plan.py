@@ -194,12 +194,28 @@ class TestPlan:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Registered:
-    """A plan in a folder: plan; on: the day it was registered; deviations: dated, in order."""
+    """A plan in a folder: plan; on: the day it was registered; folder: where it is."""
 
     plan: TestPlan
     on: date
     folder: Path
-    deviations: tuple[tuple[date, str, str], ...] = ()
+
+    @property
+    def deviations(self) -> tuple[tuple[date, str, str], ...]:
+        """What is done differently: day, what, why, in order, as the folder has it now.
+
+        Errors: OptionError where the folder is gone, or a line of it cannot be read.
+        """
+        if not (self.folder / FILE).exists():
+            raise OptionError(f"the plan is no longer in {self.folder.name!r}: read it again from "
+                              "where it is now, registered(folder)")  # fmt: skip
+        log = self.folder / LOG
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        try:
+            told = [json.loads(line) for line in lines if line]
+            return tuple((date.fromisoformat(row["on"]), row["what"], row["why"]) for row in told)
+        except (ValueError, KeyError, TypeError) as error:
+            raise OptionError(f"{LOG} cannot be read: {error}") from None
 
     def deviate(self, what: str, why: str, *, on: str | date | None = None) -> "Registered":
         """Writes down what is done differently from the plan, and why."""
@@ -211,10 +227,19 @@ class Registered:
         line = json.dumps({"on": str(when), "what": what, "why": why}, ensure_ascii=False)
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(line + "\n")
-        return replace(self, deviations=(*self.deviations, (when, what, why)))
+        return self
+
+    @property
+    def late(self) -> str:
+        """What is to be said of a plan that was written down after the test began; else nothing."""
+        if self.on <= self.plan.start:
+            return ""
+        when = "while it ran" if self.on <= self.plan.end else "after it had ended"
+        return (f"Registered on {self.on}, {when} ({self.plan.start} to {self.plan.end}): what was "
+                "seen by then may have gone into the plan.")  # fmt: skip
 
     def __repr__(self) -> str:
-        lines = [self.plan.summary(), f"Registered on {self.on}"]
+        lines = [self.plan.summary(), self.late or f"Registered on {self.on}"]
         lines += [f"Deviation, {when}: {what} ({why})" for when, what, why in self.deviations]
         return "\n".join(lines)
 
@@ -265,11 +290,9 @@ def registered(folder: str | Path) -> Registered:
             f"the plan in {place.name!r} was changed after it was registered on {on}: its text has "
             f"another hash than the {held['hash'][:12]} it was given"
         )
-    log, lines = place / LOG, []
-    if log.exists():
-        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
-    told = tuple((date.fromisoformat(row["on"]), row["what"], row["why"]) for row in lines)
-    return Registered(plan, on, place, told)
+    found = Registered(plan, on, place)
+    _ = found.deviations  # a log that cannot be read is told here
+    return found
 
 
 def _several(name: str, given: Any) -> tuple[Any, ...]:

@@ -67,8 +67,9 @@ def by_plan(own: Said, plan: TestPlan | Registered | None) -> Said:
         return replace(own, level=level)
     deviations: tuple[str, ...] = ()
     if isinstance(plan, Registered):
-        deviations = tuple(
-            f"Deviation, {when}: {what} ({why})." for when, what, why in plan.deviations
+        deviations = (
+            *((plan.late,) if plan.late else ()),
+            *(f"Deviation, {when}: {what} ({why})." for when, what, why in plan.deviations),
         )
         plan = plan.plan
     if not isinstance(plan, TestPlan):

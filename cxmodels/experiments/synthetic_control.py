@@ -30,6 +30,7 @@ from cxmodels.results.shown_tables import Face, Faced
 
 PLACEBO, CONFORMAL = "placebo", "conformal"
 MANY = 1 / 3  # periods after, over those before, beyond which a refit hides an effect
+LEAST = 5  # periods before treatment below which a close fit says nothing
 POOR = 0.5  # of the treated's own spread before treatment: a gap that is no good fit
 
 
@@ -311,6 +312,11 @@ def _notes(grid: Grid, study: Study, found: Weighed) -> list[str]:
         notes.append(
             f"A poor fit: before treatment the outcome itself varies by {spread:.3g}. The treated "
             "may lie outside what donors can mix to; see synthetic_difference."
+        )
+    if held.stop - held.start < LEAST:
+        notes.append(
+            f"Fitted to few periods, {held.stop - held.start}: a mixture meets so few by chance, "
+            "and a small gap before treatment is no sign of a good one."
         )
     if not found.unique:
         notes.append("Other weights fit as well: those with the least sum of squares are shown.")

@@ -40,7 +40,7 @@ def planned(parts: "TrialParts") -> Section:
     ]  # fmt: skip
     on = getattr(parts.plan, "on", None)
     if on is not None:
-        blocks.append(words.registered(on, parts.planned))
+        blocks.append(words.registered(parts.plan))
         blocks += [Text(f"Deviation of {when}: {what}. Why: {why}", Tone.NOTE)
                    for when, what, why in parts.plan.deviations]  # fmt: skip
     else:

@@ -34,13 +34,11 @@ def answer(parts: "TrialParts") -> str:
     )
 
 
-def registered(on: Any, plan: Any) -> Text:
+def registered(plan: Any) -> Text:
     """When the plan was written down: before the test began, or too late to bind anybody."""
-    if on <= plan.start:
-        return Text(f"Registered on {on}, before the test began.")
-    when = "while it ran" if on <= plan.end else "after it had ended"
-    return Text(f"Registered on {on}, {when} ({plan.start} to {plan.end}): what was seen by then "
-                "may have gone into the plan.", Tone.NOTE)  # fmt: skip
+    if plan.late:
+        return Text(plan.late, Tone.NOTE)
+    return Text(f"Registered on {plan.on}, before the test began.")
 
 
 def mind(parts: "TrialParts") -> list[str]:

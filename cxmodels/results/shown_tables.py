@@ -57,11 +57,13 @@ class Faced(ABC):
     def __repr__(self) -> str:
         face = self.face()
         told = face.table.round(3).where(face.table.notna(), float("nan"))  # None is empty as well
-        return "\n".join([face.head, told.to_string(index=False, na_rep=""), *face.notes])
+        rows = [told.to_string(index=False, na_rep="")] if len(told) else []
+        return "\n".join([face.head, *rows, *face.notes])
 
     def _repr_html_(self) -> str:
         face = self.face()
         page = face.table.to_html(index=False, border=0, na_rep="", float_format="{:.3f}".format)
+        page = page if len(face.table) else ""
         notes = "".join(f"<p>{escape(note)}</p>" for note in face.notes)
         return f"<p><b>{escape(face.head)}</b></p>{page}{notes}"
 

@@ -34,7 +34,7 @@ def test_periods(door):
     for pre in (-1, 4, 1.5, True, "two"):
         with pytest.raises(OptionError, match=r"pre .* is not from 0 to 3"):
             door(BETA, SIGMA, pre=pre)
-    with pytest.raises(OptionError, match="give estimates with their covariance and pre"):
+    with pytest.raises(OptionError, match="give estimates with covariance and pre"):
         door(BETA, SIGMA)
     with pytest.raises(OptionError, match="no array of numbers"):
         door(["a"], SIGMA, pre=0)

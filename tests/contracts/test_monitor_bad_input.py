@@ -61,8 +61,11 @@ def test_all_problems_are_told_together():
 def test_what_is_too_little_yet_is_no_error():
     found = monitor(SEEN.head(3), plan=PLAN, day="day", covariates="age")
     assert not len(found.looks) and not found.stop and "nothing can be compared" in repr(found)
+    assert repr(found).startswith("No look is over\n") and "Empty" not in repr(found)
+    assert "<table" not in found._repr_html_()
     one = monitor(SEEN[SEEN["arm"] == "call"], plan=PLAN, day="day")
     assert one.sample_ratio.mismatch == ("assignment",)
+    assert one.face().notes[0] == one.sample_ratio.sentence  # which all else rests on
     alike = monitor(SEEN.assign(stayed=1), plan=PLAN, day="day")
     assert set(alike.looks["metric"]) == {"minutes"}
     daily = monitor(SEEN, plan=PLAN, day="day", looks="always").looks

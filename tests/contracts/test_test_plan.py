@@ -65,6 +65,7 @@ def test_it_is_registered_once_and_deviations_are_dated(tmp_path):
         register(plan(cost=9.0), tmp_path / "test")
     later = again.deviate("ended a week early", "the call centre closed", on="2026-05-24")
     assert registered(tmp_path / "test").deviations == later.deviations
+    assert held.deviations == later.deviations  # whoever read the plan before knows it too
     assert "Deviation, 2026-05-24: ended a week early (the call centre closed)" in repr(later)
     with pytest.raises(cx.OptionError, match="before the plan was registered"):
         again.deviate("earlier", "because", on="2026-01-01")
@@ -154,6 +155,14 @@ def test_an_analysis_takes_the_plan_and_labels_what_is_beyond_it(tmp_path):
     assert free.table["standing"].tolist() == ["no plan"]
     held = register(plan(), tmp_path, on="2026-02-20").deviate("late", "snow", on="2026-03-02")
     assert "Deviation, 2026-03-02: late (snow)." in analyse(_seen(), arm="arm", plan=held).notes
+    after = register(plan(), tmp_path / "late", on="2030-01-01")
+    said = analyse(_seen(), arm="arm", plan=after).notes
+    assert [
+        note for note in said if note.startswith("Registered on 2030-01-01, after it had ended")
+    ]
+    (tmp_path / "late" / "plan.json").unlink()
+    with pytest.raises(cx.OptionError, match="the plan is no longer in 'late'"):
+        analyse(_seen(), arm="arm", plan=after)
 
 
 def test_an_analysis_that_is_not_as_planned_is_all_exploratory():

@@ -279,7 +279,8 @@ def test_from_a_roll_out_whose_trends_part():
     straight = honest_bounds(events, restriction="smoothness", sizes=[0.0], level=0.95)
     assert straight.lower > 1.0
     assert straight.table["lower"][0] < 1.0 < straight.table["upper"][0]
-    moved = honest_bounds(events, sizes=[1.0], level=0.95).table
+    moved = honest_bounds(found, sizes=[1.0], level=0.95).table
+    assert moved.equals(honest_bounds(events, sizes=[1.0], level=0.95).table)
     assert moved["lower"][0] < 1.0 < moved["upper"][0]
     assert found.pretrend.p < 0.01 and "trends differ" in found.pretrend.sentence
     told = pretrend_power(events)

@@ -429,6 +429,7 @@ def test_too_little_to_compare():
     one = synthetic_control(SOUND, "sales", treated="S00", start=2, **NAMES)
     assert one.path["lower"].isna().all()
     assert any("No interval by period" in note for note in one.notes)
+    assert any(note.startswith("Fitted to few periods, 1") for note in one.notes)
     assert "too few units to tell chance apart" in one.verdict
     assert one.lower is None
 

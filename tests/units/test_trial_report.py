@@ -13,7 +13,7 @@ from cxmodels.experiments.decision import decide
 from cxmodels.experiments.honest_segments import effects_by_segment
 from cxmodels.experiments.metrics import Metric
 from cxmodels.experiments.monitor import monitor
-from cxmodels.experiments.plan import register
+from cxmodels.experiments.plan import Registered, register
 from cxmodels.experiments.reason import reason
 from cxmodels.experiments.targeting import targeting
 from cxmodels.reports import render
@@ -117,11 +117,12 @@ def test_the_cost_at_which_the_rule_turns():
     assert mind(held)[0] == "At a cost above €4.22 a unit the rule would drop it; it costs €2.50."
 
 
-def test_a_plan_that_was_registered_too_late_is_told():
+def test_a_plan_that_was_registered_too_late_is_told(tmp_path):
     plan = plan_of()
-    assert "before the test began" in registered(date(2021, 12, 1), plan).text
-    assert "while it ran" in registered(date(2022, 6, 1), plan).text
-    assert "after it had ended" in registered(date(2023, 6, 1), plan).text
+    for on, said in ((date(2021, 12, 1), "before the test began"),
+                     (date(2022, 6, 1), "while it ran"),
+                     (date(2023, 6, 1), "after it had ended")):  # fmt: skip
+        assert said in registered(Registered(plan, on, tmp_path)).text
 
 
 def test_another_thing_in_place_of_a_part_is_told(parts):
