@@ -241,8 +241,8 @@ class DependentParetoNBD(FittableFamily):
 
     >>> import cxmodels as cx
     >>> base = cx.customer_base(
-    ...     cx.samples.cdnow(), customer="customer_id", time="date", amount="amount",
-    ...     unit="week", end="1997-09-30",
+    ...     cx.samples.cdnow().query("customer_id < 4_000"), customer="customer_id", time="date",
+    ...     amount="amount", unit="week", end="1997-09-30",
     ... )
     >>> fit = DependentParetoNBD().fit(base)
     >>> fit.parameters.index.tolist()

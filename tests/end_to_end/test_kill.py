@@ -115,7 +115,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Trials:
 
 @pytest.mark.usefixtures("without_drawing")
 def test_killed_at_random_moments(plain: Trials) -> None:
-    plain.many(tries=6, seed=20)
+    plain.many(tries=3, seed=20)
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ referrals = 25.0
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    made = simulate.company(1_500, seed=8)
+    made = simulate.company(900, seed=8)
     people = made.customers.merge(made.subscriptions[["customer_id", "end"]])
     mean = made.surveys.groupby("customer_id")["recommend"].mean().round()
     orders = made.transactions.assign(

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.laws.coverage_study import BASE, HEAVY_BUYERS, LONG, study
 
-RUNS = 40
+RUNS = 20
 EXPECTED, OF_ALL = "expected purchases of a customer", "expected purchases of the base"
 COUNT, EVEN = "purchases of a customer", "purchases of a customer, randomised"
 CONTENT = "content of that interval"
@@ -38,8 +38,8 @@ def test_intervals_of_expected_purchases_hold_the_truth(small):
 def test_the_distribution_of_one_customers_purchases_is_calibrated(small):
     """Counts are discrete, so an equal-tailed interval holds more than 90 per cent; a count placed
     at random within its own probability (randomised PIT) falls in the middle 90 just so often."""
-    # 4,000 customers: standard error .5 per cent, twice that for what runs share
-    assert 0.87 <= small[EVEN] <= 0.93, small
+    # 2,000 customers: standard error .7 per cent, twice that for what runs share
+    assert 0.86 <= small[EVEN] <= 0.94, small
     assert 0.48 <= small["place of a customer"] <= 0.52
 
 

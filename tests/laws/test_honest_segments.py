@@ -63,9 +63,9 @@ def rule_study(times, cost, spread=0.0, first=0, n=800):
 
 
 def test_size_and_coverage_of_segments():
-    """60 tests: sizes within four Monte Carlo errors; the largest at its word misses."""
-    rejected, plain, drawn, best = segment_study(60, 0.0)
-    assert rejected < 0.05 + 4 * 0.028
+    """30 tests: sizes within four Monte Carlo errors; the largest at its word misses."""
+    rejected, plain, drawn, best = segment_study(30, 0.0)
+    assert rejected < 0.05 + 4 * 0.04
     assert plain > 0.92
     assert drawn > 0.92
     assert best < 0.95

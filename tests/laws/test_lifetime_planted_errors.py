@@ -63,8 +63,11 @@ EVERYWHERE = {  # formula: wrong variants made of the right one
     "simulate_counts": [MORE, SCALE, lambda f: lambda th, t, rng: f(th, t * 0.9, rng)],
 }  # fmt: skip
 NOTHING_TO_BREAK = {(NBD, "p_alive")}  # a constant: 1
+QUICK = (ParetoNBD, NBD)  # of the others, whose laws take seconds, one variant each in every run
 CASES = [
-    (family, name, place)
+    pytest.param(
+        family, name, place, marks=[] if place == 0 or family in QUICK else [pytest.mark.slow]
+    )
     for family in FAMILIES
     for name, variants in EVERYWHERE.items()
     for place in range(len(variants))
@@ -98,7 +101,11 @@ def bent(method, place):
 @pytest.mark.parametrize(
     ("family", "law", "place"),
     [(ParetoNBD, Pareto, place) for place in range(4)]
-    + [(GGompertzNBD, GammaGompertz, place) for place in range(7)],
+    + [(GGompertzNBD, GammaGompertz, place) for place in (0, 6)]
+    + [
+        pytest.param(GGompertzNBD, GammaGompertz, place, marks=pytest.mark.slow)
+        for place in range(1, 6)
+    ],
 )
 def test_a_wrong_derivative_is_caught(monkeypatch, family, law, name, place):
     monkeypatch.setattr(law, name, bent(getattr(law, name), place))

@@ -46,9 +46,9 @@ def study(runs: int, customers: int, ahead: bool) -> pd.DataFrame:
 
 
 def test_effects_are_covered():
-    """12 worlds, 36 intervals: 28 or fewer hold the truth with probability .01 where 90 should."""
-    held = study(12, 400, ahead=False)
-    assert held.to_numpy().sum() >= 28, held.mean()
+    """6 worlds, 18 intervals: 12 or fewer hold the truth with probability .006 where 90 should."""
+    held = study(6, 400, ahead=False)
+    assert held.to_numpy().sum() > 12, held.mean()
 
 
 @pytest.mark.slow
