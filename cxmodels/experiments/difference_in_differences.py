@@ -30,7 +30,9 @@ from cxmodels.experiments.staggered_influence import (
     covariance_of,
     critical_value,
     simultaneous,
+    summed,
     wald,
+    wald_of_few,
 )
 from cxmodels.experiments.two_groups import METHODS
 from cxmodels.experiments.two_way import TwoWay, two_way
@@ -42,18 +44,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS = "group-time"
-ENOUGH = 10  # units of the smallest group for each effect before treatment that is tested: with 4
-# (60 units, 15 effects) a test at 5 per cent rejects 12 of 100 sound roll-outs, with 1 42
 
 
 @dataclass(frozen=True)
 class PreTrend:
-    """Wald test that no effect is there before treatment; W and p None where none can be told."""
+    """Wald test that no effect is there before treatment; W and p None where none can be told.
+
+    p: of chi-squared (F where clustered), as packages print it; p_few: of Hotelling's T-squared,
+    which keeps its size with few units too, and goes into the sentence; None where they are too few
+    for so many effects.
+    """
 
     W: float | None
     df: int
     p: float | None
     sentence: str
+    p_few: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -266,14 +272,30 @@ def _pretrend(rollout: Rollout, cells: Cells, covariance: Floats) -> PreTrend:
     except FitError as problem:
         return PreTrend(None, 0, None, f"Trends before treatment cannot be tested: {problem}.")
     less = "" if df == before.size else f" ({before.size - df} follow from the others)"
-    told = "differ" if p < 0.05 else "do not visibly differ"
-    said = (
-        f"Before treatment, trends {told}: {before.size} effects{less} that should be 0, "
-        f"W {W:.2f}, p {p:.3f}."
-    )
-    if p >= 0.05:
+    few = _of_few(rollout, cells, before)
+    what = f"{before.size} effects{less} that should be 0"
+    if few is None:
+        said = (f"Too few units to test trends before treatment: {what}. Look at the effects by "
+                "time from treatment, and at honest_bounds.")  # fmt: skip
+        return PreTrend(W, df, p, said)
+    told = "differ" if few < 0.05 else "do not visibly differ"
+    chance = f"p {few:.3f}" if few >= 0.001 else "p < 0.001"
+    said = f"Before treatment, trends {told}: {what}, W {W:.2f}, {chance} for so many units."
+    if few >= 0.05:
         said += " That is no proof: see what the test could have found (pretrend_power)."
-    return PreTrend(W, df, p, said)
+    return PreTrend(W, df, p, said, few)
+
+
+def _of_few(rollout: Rollout, cells: Cells, before: Ints) -> float | None:
+    """By groups of units; where clustered, of clusters, or of all where a cluster is in several."""
+    phi = cells.influence.of(np.eye(len(cells.cells))[:, before])
+    group, cluster = np.unique(rollout.group, return_inverse=True)[1], rollout.cluster
+    if cluster is not None:
+        phi, _ = summed(phi, cluster)
+        own = np.zeros(len(phi), dtype=np.int64)
+        own[cluster] = group
+        group = own if (own[cluster] == group).all() else np.zeros_like(own)
+    return wald_of_few(cells.att[before], phi, group)
 
 
 def _refused(rollout: Rollout, cells: Cells) -> "pd.DataFrame":
@@ -303,12 +325,6 @@ def _notes(rollout: Rollout, cells: Cells) -> Iterable[str]:
     if few.size:
         listed = ", ".join(f"{int(g)}" for g in few[:5]) + (", ..." if few.size > 5 else "")
         yield f"Few units were first treated in {listed}: below 5, errors are too small."
-    before = sum(cell.before for cell in cells.cells)
-    least = int(np.unique(rollout.group, return_counts=True)[1].min())
-    if before > 1 and least < ENOUGH * before:
-        yield (f"The test before treatment holds {before} effects to be 0 together, with {least} "
-               "units in the smallest group: so few make it reject too often. Look at the effects "
-               "by time from treatment, and at honest_bounds.")  # fmt: skip
     if rollout.clusters is not None and rollout.clusters < 30:
         yield f"Only {rollout.clusters} clusters: errors and bands are rough."
 

@@ -127,3 +127,30 @@ def wald(estimate: Floats, covariance: Floats, degrees: float) -> tuple[float, i
     if np.isfinite(degrees):
         return W, rank, float(scipy.special.fdtrc(rank, degrees, W / rank))
     return W, rank, float(scipy.special.chdtrc(rank, W))
+
+
+def wald_of_few(estimate: Floats, phi: Floats, group: Ints) -> float | None:
+    """The p-value that all estimates (q,) are 0 where groups are small; None where too small.
+
+    phi: (n, q) influences of units, or sums over clusters; group: (n,) from 0, whose covariances
+    add up. Hotelling's T-squared with the degrees of Krishnamoorthy and Yu (2004, Statistics &
+    Probability Letters 66): exact for one group, close for several of unequal spread.
+    """
+    count = np.bincount(group)
+    if (count - 1).sum() < estimate.size:  # the covariance is singular for want of units
+        return None
+    parts = [phi[group == g] for g in np.flatnonzero(count > 1)]
+    sums = np.array([part.T @ part * (len(part) / (len(part) - 1.0)) for part in parts])
+    covariance = sums.sum(axis=0)
+    size = np.sqrt(np.diag(covariance))
+    values, ways = np.linalg.eigh(covariance / size[:, None] / size)
+    held = values > 1e-10 * values[-1]
+    unit = ways[:, held] / np.sqrt(values[held]) / size[:, None]  # makes the covariance I
+    T2, q = float(((estimate @ unit) ** 2).sum()), int(held.sum())
+    shares = unit.T @ sums @ unit  # of each group, which sum to I
+    trace = np.trace(shares, axis1=1, axis2=2)
+    spread = ((shares**2).sum(axis=(1, 2)) + trace**2) / (count[count > 1] - 1.0)
+    degrees = (q + q * q) / float(spread.sum())
+    if degrees - q + 1.0 < 1.0:
+        return None
+    return float(scipy.special.fdtrc(q, degrees - q + 1.0, T2 * (degrees - q + 1.0) / degrees / q))

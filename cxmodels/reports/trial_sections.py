@@ -130,13 +130,13 @@ def in_money(parts: "TrialParts") -> Section:
     if parts.money is None:
         return Section("Money", ())
     style = _style(
-        parts, kinds=dict.fromkeys(("mean_control", "estimate"), Kind.AMOUNT),
+        parts, kinds=dict.fromkeys(("mean_control", "unadjusted", "estimate"), Kind.AMOUNT),
         labels={"what": "Money", "arm": "Arm", "n": "Units", "n_control": "Units of control",
-                "mean_control": "Mean of control", "estimate": "Effect a unit",
-                "estimand": "What it is"},
+                "mean_control": "Mean of control", "unadjusted": "Unadjusted",
+                "estimate": "Effect a unit", "estimand": "What it is"},
     )  # fmt: skip
     shown = parts.money.table.assign(what=parts.money.table["what"].str.capitalize())
-    names = ["what", "arm", "n", "n_control", "mean_control", "estimate", "estimand"]
+    names = ["what", "arm", "n", "n_control", "mean_control", "unadjusted", "estimate", "estimand"]
     kinds = {"what": Kind.TEXT, "arm": Kind.TEXT, "n": Kind.COUNT, "n_control": Kind.COUNT}
     style = Style(style.currency, parts.money.level, labels=style.labels,
                   kinds={**style.kinds, **kinds})  # fmt: skip

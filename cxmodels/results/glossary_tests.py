@@ -8,6 +8,7 @@ TESTS = (
     ("look", "which of the looks, from 1", _COUNT),
     ("n_control", "units of the control whose outcome is known", _COUNT),
     ("mean_control", "mean of the control", _OWN),
+    ("unadjusted", "difference of means before any adjustment", _OWN),
     ("lift", "effect relative to the control's mean", _SHARE),
     ("lift_lower", "lower end of the interval of the lift", _SHARE),
     ("lift_upper", "upper end of the interval of the lift", _SHARE),

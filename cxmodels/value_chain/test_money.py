@@ -45,9 +45,10 @@ class TestMoney(Faced):
     """A test in money.
 
     table: arm, what (margin in the test, margin since it, residual value, value), n, n_control,
-    mean_control, estimate (a unit), std_error, of which parameter_error, lower, upper, unit,
-    estimand. facts: what the model said of the months since beside what came, empty without them;
-    units: one row each (customer_id, arm, and the amounts).
+    mean_control, unadjusted (difference of means as they are), estimate (a unit), std_error, of
+    which parameter_error, lower, upper, unit, estimand. facts: what the model said of the months
+    since beside what came, empty without them; units: one row each (customer_id, arm, and the
+    amounts).
     """
 
     __test__ = False  # no test of the test runner's
@@ -62,7 +63,8 @@ class TestMoney(Faced):
 
     def face(self) -> Face:
         """Margin, residual value and value, of each arm."""
-        shown = ["arm", "what", "n", "mean_control", "estimate", "lower", "upper", "unit"]
+        shown = ["arm", "what", "n", "mean_control", "unadjusted", "estimate", "lower", "upper",
+                 "unit"]  # fmt: skip
         head = f"The test in money, a unit; interval {self.level:.0%}"
         return Face(head, self.table[shown], self.notes)
 
@@ -147,15 +149,22 @@ def money_of_test(  # noqa: PLR0913 - every term of a valuation by name
         known.append(SINCE)
     units[REST] = rest.beyond.expected[place]
     units[VALUE] = units[[*known, REST]].sum(axis=1)
-    metrics = [Metric(name, before=BEFORE) for name in (*known, REST, VALUE)]
-    found = _analysed(units, arm, control, plan, (metrics, inside))
+    asked = (*known, REST, VALUE)
+    found, raw = (
+        _analysed(
+            units, arm, control, plan, ([Metric(name, before=past) for name in asked], inside)
+        )
+        for past in (BEFORE, None)
+    )
+    found = _beside(found, raw)
     currency = base.currency or spend_fit.currency or ""
     table = _table(found, rest, (units, place, arm), (currency, str(horizon), inside))
     facts = table.iloc[:0]
     if rest.since is not None:
         facts = _facts(rest.since, (units, place, arm), found.control, (currency, inside))
     told = (
-        "Effects and means of the control are adjusted for the margin before the test (CUPED).",
+        "Effects and means of the control are adjusted for the margin before the test (CUPED); "
+        "unadjusted stands beside them.",
         f"{REST.capitalize()} is the model's: right of the difference if what the lever changes of "
         "the future shows in the purchases so far. Test it on past dates (backcast), and give the "
         "base a hold-out as months pass.", *notes, *found.notes,
@@ -298,6 +307,13 @@ def _analysed(
     return replace(found, plan=own)
 
 
+def _beside(found: TestResult, plain: TestResult) -> TestResult:
+    """Effects as they are, from before any adjustment, beside those adjusted."""
+    key = ["metric", "arm"]
+    raw = plain.table[[*key, "estimate"]].rename(columns={"estimate": "unadjusted"})
+    return replace(found, table=found.table.merge(raw, on=key, how="left", sort=False))
+
+
 def _by_arm(rest: Residual, rows: tuple["pd.DataFrame", Ints, str], arm: str) -> Floats:
     """Mean (d,) of an arm's residual value under each draw."""
     units, place, column = rows
@@ -324,7 +340,8 @@ def _table(
         REST: f"expected discounted margin up to {horizon} after the test, less what is known",
         VALUE: "all of these",
     }  # fmt: skip
-    made = table[["arm", "metric", "n", "n_control", "mean_control", "estimate"]].assign(
+    held = ["arm", "metric", "n", "n_control", "mean_control", "unadjusted", "estimate"]
+    made = table[held].assign(
         std_error=error, parameter_error=own, lower=table["estimate"] - reach * error,
         upper=table["estimate"] + reach * error, unit=f"{currency} a unit".strip(),
         estimand=[f"{meant[name]}: {arm} less {found.control}"

@@ -63,10 +63,14 @@ EVERYWHERE = {  # formula: wrong variants made of the right one
     "simulate_counts": [MORE, SCALE, lambda f: lambda th, t, rng: f(th, t * 0.9, rng)],
 }  # fmt: skip
 NOTHING_TO_BREAK = {(NBD, "p_alive")}  # a constant: 1
-QUICK = (ParetoNBD, NBD)  # of the others, whose laws take seconds, one variant each in every run
+QUICK = (ParetoNBD, NBD)  # the laws of the others take seconds: few variants in every run
+FEW = [("p_alive", 0), ("log_likelihood", 0), ("simulate_counts", 0)]
 CASES = [
     pytest.param(
-        family, name, place, marks=[] if place == 0 or family in QUICK else [pytest.mark.slow]
+        family,
+        name,
+        place,
+        marks=[] if family in QUICK or (name, place) in FEW else [pytest.mark.slow],
     )
     for family in FAMILIES
     for name, variants in EVERYWHERE.items()

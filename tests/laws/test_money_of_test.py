@@ -35,6 +35,9 @@ def test_a_lever_that_works_is_found_in_money_and_kept_only_below_its_worth():
     assert parts["value"] == pytest.approx(
         parts["margin in the test"] + parts["residual value"], rel=0.1
     )
+    by_arm = found.units.groupby("arm")["value"].mean()
+    assert value["unadjusted"] == pytest.approx(by_arm["call"] - by_arm["as now"], rel=1e-9)
+    assert 0.0 < abs(value["unadjusted"] - value["estimate"]) < 3 * value["std_error"]
     cheap, dear = (found.decide(units=10_000, cost=cost) for cost in (1.0, 40.0))
     assert (cheap.choice, dear.choice) == ("keep", "drop")
 

@@ -49,12 +49,15 @@ def swapped(formula):
     return wrong
 
 
+WRONG = (without_now, swapped, lambda formula: scaled(formula, [1, 1, 1, 1.01]))
 FUTURES = [
-    (name, wrong)
+    pytest.param(
+        name, wrong, marks=[] if name == "survival" or wrong is WRONG[0] else [pytest.mark.slow]
+    )
     for name in (
         "survival", "expected_purchases", "purchase_rate", "log_pmf", "log_pmf_survivors",
     )
-    for wrong in (without_now, swapped, lambda formula: scaled(formula, [1, 1, 1, 1.01]))
+    for wrong in WRONG
 ]  # fmt: skip
 
 

