@@ -125,7 +125,7 @@ class Discontinuity(Faced):
 
     def points(self, bins: int = 20) -> pd.DataFrame:
         """Means of bins of equal width within the wider bandwidth, for a picture: side, score,
-        mean, units. bins: on each side."""
+        mean, units, lower, upper (by Student's t; missing with one unit). bins: on each side."""
         if not (isinstance(bins, int) and bins > 0):
             raise OptionError(f"bins {bins!r} is no whole number from 1 on")
         rows = []
@@ -134,10 +134,20 @@ class Discontinuity(Faced):
             inside = np.abs(side.x) <= reach
             place = np.minimum((np.abs(side.x[inside]) / reach * bins).astype(int), bins - 1)
             for own in np.unique(place):
-                at = place == own
-                rows.append({"side": name, "mean": float(side.y[inside][at].mean()),
-                             "score": self._rows.cutoff + float(side.x[inside][at].mean()),
-                             "units": int(at.sum())})  # fmt: skip
+                y, x = side.y[inside][place == own], side.x[inside][place == own]
+                n, mean = len(y), float(y.mean())
+                half = scipy.special.stdtrit(n - 1, (1.0 + self.level) / 2.0) * float(
+                    y.std(ddof=1)) / np.sqrt(n) if n > 1 else np.nan  # fmt: skip
+                rows.append(
+                    {
+                        "side": name,
+                        "score": self._rows.cutoff + float(x.mean()),
+                        "mean": mean,
+                        "units": n,
+                        "lower": mean - half,
+                        "upper": mean + half,
+                    }
+                )
         return pd.DataFrame(rows).sort_values("score", ignore_index=True)
 
     def lines(self) -> pd.DataFrame:

@@ -78,16 +78,17 @@ _SIDES = {"below": theme.MUTED, "above": theme.MODEL}
 
 def cutoff_jump(
     points: pd.DataFrame, lines: pd.DataFrame, labels: Labels | None = None, *,
-    running: str = "Score", outcome: str = "Outcome",
+    jump: pd.DataFrame | None = None, running: str = "Score", outcome: str = "Outcome",
 ) -> Picture:  # fmt: skip
     """Means of bins on both sides of a cutoff, and the straight fits that meet it.
 
-    points: side, score, mean, units; lines: side, score, fitted: `points()` and `lines()` of
+    points: side, score, mean, units, lower, upper; lines: side, score, fitted; jump: how
+    ("conventional", "robust"), estimate, lower, upper: `points()`, `lines()` and `table` of
     `experiments.discontinuity.discontinuity`. The jump drawn is that of the straight fits; the
     robust estimate is less the bias of their bend.
     """
     labels = labels or Labels()
-    needed(points, ["side", "score", "mean", "units"], chart="cutoff_jump")
+    needed(points, ["side", "score", "mean", "units", "lower", "upper"], chart="cutoff_jump")
     needed(lines, ["side", "score", "fitted"], chart="cutoff_jump")
     ends = lines.set_index("side")["score"]
     drawn = len(points) > 0 and set(_SIDES) <= set(ends.index)
@@ -98,6 +99,11 @@ def cutoff_jump(
         at = lines[lines["score"] == cutoff].set_index("side")["fitted"]
         said = [f"{int(points['units'].sum()):,} units in {len(points):,} bins",
                 f"jump of the straight fits {at['above'] - at['below']:+.3g}"]  # fmt: skip
+        if jump is not None:
+            needed(jump, ["how", "estimate", "lower", "upper"], chart="cutoff_jump")
+            low, mid, high = jump.set_index("how").loc["robust", ["lower", "estimate", "upper"]]
+            said += [f"robust {mid:+.3g} ({low:.3g} to {high:.3g})"]
+        said += [f"bars: {labels.band}"]
         told = f"{title} at {cutoff:g}: {', '.join(said)}"
     return theme.finish(
         _both_sides(points, lines, (running, outcome)) if drawn else nothing_to_show(),
@@ -121,6 +127,9 @@ def _both_sides(points: pd.DataFrame, lines: pd.DataFrame, names: tuple[str, str
     for side in _SIDES:
         dots = alt.Chart(records(points[points["side"] == side])).mark_circle(size=45, opacity=0.7)
         y = alt.Y("mean:Q", axis=axis, scale=alt.Scale(zero=False))
+        ends = points[points["side"] == side].dropna(subset=["lower"])
+        bars = alt.Chart(records(ends)).mark_rule(color=theme.BARS, strokeWidth=1.6)
+        layers.append(bars.encode(x=x, y=alt.Y("lower:Q", axis=axis), y2="upper"))
         layers.append(named(dots.encode(x=x, y=y, tooltip=tip), side, _SIDES))
         fit = alt.Chart(records(lines[lines["side"] == side])).mark_line(strokeWidth=2.4)
         layers.append(named(fit.encode(x=x, y=alt.Y("fitted:Q", axis=axis)), side, _SIDES))

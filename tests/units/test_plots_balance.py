@@ -49,7 +49,9 @@ POINTS = pd.DataFrame(
         "side": ["below", "below", "above"],
         "mean": [1.0, 1.5, 3.25],
         "score": [55.0, 59.0, 61.0],
-        "units": [40, 50, 70],
+        "units": [40, 50, 1],
+        "lower": [0.8, 1.3, None],
+        "upper": [1.2, 1.7, None],
     }
 )
 LINES = pd.DataFrame(
@@ -59,19 +61,28 @@ LINES = pd.DataFrame(
         "fitted": [0.9, 1.6, 3.1, 4.0],
     }
 )
+JUMP = pd.DataFrame({"how": ["conventional", "robust"], "estimate": [1.5, 1.4],
+                     "lower": [1.1, 0.9], "upper": [1.9, 1.9]})  # fmt: skip
 
 
 def test_jump():
     chart = plots.cutoff_jump(
-        POINTS, LINES, Labels(simulated=True), running="Points of the year", outcome="Spend"
+        POINTS,
+        LINES,
+        Labels(simulated=True),
+        running="Points of the year",
+        outcome="Spend",
+        jump=JUMP,
     )
     text = json.dumps(chart.to_dict())
-    for words in ("SIMULATED data", "160 units in 3 bins", "jump of the straight fits +1.5",
+    for words in ("SIMULATED data", "91 units in 3 bins", "jump of the straight fits +1.5",
+                  "robust +1.4 (0.9 to 1.9)", "bars: 90% interval",
                   "Spend on both sides of the cutoff"):  # fmt: skip
         assert words in text
     assert [row["mean"] for row in rows(chart, "mean")] == [1, 1.5, 3.25]
     assert [row["fitted"] for row in rows(chart, "fitted")] == [0.9, 1.6, 3.1, 4]
     assert rows(chart, "at") == [{"at": 60}]
+    assert sum(row["lower"] is not None for row in rows(chart, "lower")) >= 2
     assert "Points of the year" in svg(Chart.of(chart))
 
 
