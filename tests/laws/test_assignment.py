@@ -93,7 +93,7 @@ def test_strata_hold_shares_to_one_and_each_unit_its_probability(cluster):
     frame["region"] = np.where(frame["team"] < 12, "north", "south")
     frame["size"] = np.where(frame["team"] % 2, 1.5, 2.5)
     total = np.zeros((110, 3))
-    for salt in range(80):
+    for salt in range(40):
         t = drawn(frame, salt=f"s{salt}", strata=["region", "size"], cluster=cluster)
         units = t if cluster is None else t.drop_duplicates("team")
         for _, block in units.groupby(["region", "size"]):
@@ -102,8 +102,8 @@ def test_strata_hold_shares_to_one_and_each_unit_its_probability(cluster):
         if cluster:
             assert (t.groupby("team")["arm"].nunique() == 1).all()
         total += t["arm"].to_numpy()[:, None] == np.array(ARMS)
-    share = total / 80
-    assert np.abs(share - SHARES).max() < 4.5 * sqrt(0.25 / 80)
+    share = total / 40
+    assert np.abs(share - SHARES).max() < 4.5 * sqrt(0.25 / 40)
     assert share.mean(axis=0) == pytest.approx(SHARES, abs=0.02)
 
 

@@ -167,7 +167,9 @@ def world(customers: int, seed: int, rho: float) -> tuple[cx.CustomerBase, np.nd
     return base, rng.poisson(lam * np.clip(life - T, 0, 104))
 
 
-@pytest.mark.parametrize(("rho", "wrong"), [(0.9, -0.3), (-0.9, 0.3)])
+@pytest.mark.parametrize(("rho", "wrong"), [
+    (0.9, -0.3), pytest.param(-0.9, 0.3, marks=pytest.mark.slow),
+])  # fmt: skip
 def test_who_takes_rates_for_independent_misses_one_time_buyers(rho, wrong):
     """Their purchases of two years are missed by a third and more; the dependent fit finds rho."""
     base, later = world(4000, 7, rho)

@@ -172,7 +172,9 @@ def subscription_bases(n: int = 800, seed: int = 5) -> list:
     ]
 
 
-@pytest.mark.parametrize("family", [cx.SBG, cx.BDW, cx.WeibullGamma])
+@pytest.mark.parametrize(
+    "family", [cx.SBG, pytest.param(cx.BDW, marks=pytest.mark.slow), cx.WeibullGamma]
+)
 def test_contracts(family):
     before, after = subscription_bases()
     fit = family(leaving="~ score").fit(before)
