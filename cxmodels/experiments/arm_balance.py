@@ -162,12 +162,13 @@ def _told(moments: Moments, asked: tuple[Asked, ...], control: str, level: float
     if moments.columns.cluster is not None:  # chance of single units says nothing of clusters
         table = table.drop(columns="by_chance")
     found = _omnibus(moments, asked[0], code, len(arms))
-    n = int(moments.block(asked[0]).n.sum())
+    n, count = int(moments.block(asked[0]).n.sum()), len(asked[0].terms)
     odd = "differ by more than their draw explains" if found.p_value < ODD else (
         "differ by no more than their draw explains"
     )  # fmt: skip
+    columns = f"{count} column{'s' if count > 1 else ''}"
     told = (f"Arms {odd}: chi-squared {found.statistic:.1f} on {found.degrees}, p "
-            f"{told_p(found.p_value)}, {n:,} units, {len(asked[0].terms)} columns.")  # fmt: skip
+            f"{told_p(found.p_value)}, {n:,} units, {columns}.")  # fmt: skip
     return Balance(table, found.statistic, found.degrees, found.p_value, n, level, told)
 
 

@@ -99,6 +99,7 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     sure, broken = net.above(rule.least), [n for n, held in (guardrails or {}).items() if not held]
     choice = KEEP if sure >= rule.sure and not broken else DROP
     worth = units * _worth_of_more(net, std_error, prior_sd, longer)
+    again = "as much" if longer == 1.0 else f"{longer:g} times as much"
     rows = [
         ("effect, as measured", effect, "money a unit"),
         ("effect, shrunk", keep * effect, "money a unit"), ("cost", cost, "money a unit"),
@@ -110,7 +111,7 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
         ("net value of all", units * net.mean, "money a year"),
         ("expected loss if kept", units * net.loss, "money a year"),
         ("expected loss if dropped", units * net.gain(), "money a year"),
-        (f"worth of testing {longer:g} times as much again", worth, "money a year"),
+        (f"worth of testing {again} again", worth, "money a year"),
         ("payback", once / yearly if yearly > 0.0 else None, "years"),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "value", "unit"])

@@ -82,9 +82,10 @@ def effects(parts: "TrialParts") -> Section:
     rows = [_effect_row(row, asked[str(row["metric"])], parts.money_unit)
             for row in parts.result.table.to_dict("records")]  # fmt: skip
     told = {"metric": "Outcome", "arm": "Arm", "control": f"Mean of {parts.result.control}",
-            "effect": f"Effect ({parts.result.level:.0%} interval)", "unit": "Unit",
-            "lift": "Relative to control", "p_value": "p-value", "adjusted": "p-value, adjusted",
+            "effect": f"Effect ({parts.result.level:.0%} interval)", "lift": "Relative to control",
+            "p_value": "p-value", "adjusted": "p-value, adjusted",
             "standing": "Standing"}  # fmt: skip
+    told = _without_arm(told, parts.result.table)
     texts = dict.fromkeys(told, Kind.TEXT) | {"p_value": Kind.P_VALUE, "adjusted": Kind.P_VALUE}
     note = (
         f"p-values adjusted by {parts.result.multiplicity.title()} over the planned outcomes; what "
@@ -120,30 +121,39 @@ def _effect_row(row: dict[Any, Any], metric: Any, currency: str) -> dict[str, An
     unit = {"satisfaction": "points", "spend": currency or "money"}.get(metric.role, "")
     unit = {"proportion": "percentage points", "nps": "points of NPS"}.get(metric.kind, unit)
     mean = written(row["mean_control"], Kind.SHARE if share else Kind.NUMBER)
-    return {"metric": row["metric"], "arm": row["arm"], "control": mean, "effect": effect,
-            "unit": unit, "lift": lift, "p_value": row["p_value"], "adjusted": row["adjusted"],
+    name = f"{row['metric']}, {unit}" if unit else row["metric"]
+    return {"metric": name, "arm": row["arm"], "control": mean, "effect": effect, "lift": lift,
+            "p_value": row["p_value"], "adjusted": row["adjusted"],
             "standing": row["standing"]}  # fmt: skip
+
+
+def _without_arm(names: dict[str, str], frame: pd.DataFrame) -> dict[str, str]:
+    """Columns by their titles, less the arm where there is but one."""
+    return {name: told for name, told in names.items()
+            if name != "arm" or len(set(frame["arm"])) > 1}  # fmt: skip
 
 
 def in_money(parts: "TrialParts") -> Section:
     """Margin in the test, residual value after it, and whether the model was right since."""
     if parts.money is None:
         return Section("Money", ())
-    style = _style(
-        parts, kinds=dict.fromkeys(("mean_control", "unadjusted", "estimate"), Kind.AMOUNT),
-        labels={"what": "Money", "arm": "Arm", "n": "Units", "n_control": "Units of control",
-                "mean_control": "Mean of control", "unadjusted": "Unadjusted",
-                "estimate": "Effect a unit", "estimand": "What it is"},
-    )  # fmt: skip
+    told = {"what": "Money", "arm": "Arm", "n": "Units", "n_control": "Units of control",
+            "mean_control": "Mean of control", "unadjusted": "Unadjusted",
+            "estimate": "Effect a unit"}  # fmt: skip
     shown = parts.money.table.assign(what=parts.money.table["what"].str.capitalize())
-    names = ["what", "arm", "n", "n_control", "mean_control", "unadjusted", "estimate", "estimand"]
+    told = _without_arm(told, shown)
+    money = dict.fromkeys(("mean_control", "unadjusted", "estimate"), Kind.AMOUNT)
+    style = _style(parts, kinds=money, labels=told)
     kinds = {"what": Kind.TEXT, "arm": Kind.TEXT, "n": Kind.COUNT, "n_control": Kind.COUNT}
     style = Style(style.currency, parts.money.level, labels=style.labels,
                   kinds={**style.kinds, **kinds})  # fmt: skip
-    blocks: list[Block] = [table(shown, names, title="Effect on money", style=style)]
+    meant = [f"{row['what']}: {row['estimand']}." for row in shown.to_dict("records")]
+    blocks: list[Block] = [table(shown, list(told), title="Effect on money", style=style,
+                                 note=" ".join(meant))]  # fmt: skip
     if len(parts.money.facts):
         facts = parts.money.facts.assign(what=parts.money.facts["what"].str.capitalize())
-        blocks.append(table(facts, ["what", "arm", "n", "estimate"], style=style,
+        names = [name for name in ("what", "arm", "n", "estimate") if name in told]
+        blocks.append(table(facts, names, style=style,
                             title="The months since: effect foretold and found"))  # fmt: skip
     blocks += [Text(note) for note in parts.money.notes]
     return Section("The test in money", tuple(blocks))
