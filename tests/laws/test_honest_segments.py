@@ -21,6 +21,8 @@ def world(seed, n=480, spread=0.0, effect=EFFECT):
     effects = effect + spread * rng.normal(size=SEGMENTS)
     segment = rng.choice(SEGMENTS, n, p=UNEVEN)
     treated = rng.random(n) < 0.4
+    while np.bincount(2 * segment + treated, minlength=2 * SEGMENTS).min() < 2:  # 1 world in 200
+        treated = rng.random(n) < 0.4
     sd = 1.0 + 0.1 * segment + 0.5 * treated
     y = segment + effects[segment] * treated + sd * rng.normal(size=n)
     table = pd.DataFrame({"arm": np.where(treated, "B", "A"), "segment": segment, "y": y})
