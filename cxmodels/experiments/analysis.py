@@ -19,6 +19,8 @@ from cxmodels.data import tables
 from cxmodels.errors import DataError, OptionError
 from cxmodels.experiments.adjustment import ANCOVA, CUPED, LIN, PLAIN
 from cxmodels.experiments.answer_tables import (
+    ASKEW,
+    ODD,
     effects,
     guardrails,
     label_of,
@@ -76,6 +78,11 @@ class TestResult(Faced):
     notes: tuple[str, ...]
     moments: Moments
     plan: TestPlan | None = None
+
+    @property
+    def askew(self) -> str:
+        """What is to be said first where the arms' sizes are not as drawn; else nothing."""
+        return ASKEW.format(self.sample_ratio) if self.sample_ratio < ODD else ""
 
     def face(self) -> Face:
         """Effects, then guardrails and remarks."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FIRM = 3.0  # errors that a control mean must lie above 0 for a change relative to it
 ODD = 0.001  # p-value of the arms' sizes below which a test is not believed
+ASKEW = (
+    "The arms' sizes are not what was drawn (p {:.1g}): the test decides nothing until it is known "
+    "why, and nothing is shipped on it."
+)
 UNLIKE = 0.01  # of differing response
 ADJUSTED = {
     PLAIN: "difference of means",

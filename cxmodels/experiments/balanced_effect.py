@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from cxmodels.experiments.matched_sets import Sets
+from cxmodels.errors import FitError
+from cxmodels.experiments.matched_sets import APART, Sets
 from cxmodels.experiments.observed_groups import Groups
 from cxmodels.experiments.weighted_effect import Effect, set_effect, tilted_effect
 from cxmodels.experiments.weighting import Tilt
@@ -17,6 +18,7 @@ from cxmodels.results.shown_tables import Face, Faced
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST = 3  # units of each arm in sets without which nothing is told of their spread
 PLAIN, WEIGHTED, ADJUSTED = "as they are", "balanced", "balanced and adjusted"
 
 
@@ -50,6 +52,8 @@ def effect_of(
 
     inside = check_level(level)
     y = groups.outcome(outcome)
+    if not np.ptp(y) > 0.0:
+        raise FitError(f"{outcome} is {y[0]:g} in every row: there is nothing to compare")
     rows = [_row(PLAIN, plain(y, groups.treated), inside)]
     for name, x in ((WEIGHTED, None), (ADJUSTED, groups.x)):
         if name == WEIGHTED or adjust:
@@ -87,6 +91,14 @@ def _found(
     x: Floats | None, estimand: str,
 ) -> Effect:  # fmt: skip
     sets, tilt, odds = how
+    if sets is not None:
+        used = np.flatnonzero(sets.label != APART) if sets.pairs is None else np.unique(sets.pairs)
+        left = int(treated[used].sum()), int((~treated[used]).sum())
+        if min(left) < LEAST:
+            raise FitError(
+                f"{left[0]} treated and {left[1]} control units are left in sets: an effect with "
+                f"an error takes {LEAST} of each. Take wider classes, or weights (how='entropy')"
+            )
     if tilt is not None:
         return tilted_effect(y, treated, tilt, x)
     if sets is None:

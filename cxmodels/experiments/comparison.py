@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from cxmodels.chance import generator
-from cxmodels.errors import OptionError
+from cxmodels.errors import FitError, OptionError
 from cxmodels.experiments.adjustment import (
     ANCOVA,
     CUPED,
@@ -30,6 +30,7 @@ from cxmodels.numerics.arrays import Bools, Floats, Ints
 ADJUST = (PLAIN, CUPED, LIN, ANCOVA)
 ERRORS = ("welch", "hc2", "hc3", "cr2", "permutation")
 POWER = {"hc2": 1, "hc3": 2}
+EXACT = 1e-6  # of the error without covariates: below it, what is left is rounding
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,14 @@ def _one_clustered(pair: _Pair, cluster: Ints, stratum: int, how: str, theta: Fl
 
 
 def _told(pair: _Pair, contrast: Contrast, choices: Choices) -> Compared:
-    error, degrees = np.sqrt(float(contrast.variance)), float(contrast.degrees)
+    error, degrees = np.sqrt(max(float(contrast.variance), 0.0)), float(contrast.degrees)
+    n = float(pair.groups.n.sum())
+    if not error > EXACT * np.sqrt(float(pair.groups.product[..., 0, 0].sum())) / n:
+        name = pair.asked.label
+        raise FitError(
+            f"{name!r} is told to the last digit by what was known before, and has no error: is "
+            "that column the outcome itself? Leave it out"
+        )
     reach = float(scipy.stats.t.ppf((1.0 + choices.level) / 2.0, degrees))
     p = float(2.0 * scipy.stats.t.sf(abs(float(contrast.estimate)) / error, degrees))
     n = pair.groups.n.sum(axis=0)

@@ -8,6 +8,7 @@ worth is the mean of what a better informed choice would bring more (Raiffa and 
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import scipy
 
 from cxmodels.errors import OptionError
+from cxmodels.experiments.answer_tables import ASKEW, ODD
 from cxmodels.experiments.plan import Rule
 from cxmodels.results.estimate import check_level
 from cxmodels.results.shown_tables import Face, Faced
@@ -76,6 +78,7 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     longer: float = 1.0,
     once: float = 0.0,
     guardrails: dict[str, bool] | None = None,
+    sample_ratio: float | None = None,
     level: float = 0.9,
 ) -> Decision:
     """Keep the lever, or drop it?
@@ -85,19 +88,23 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
     spread of true effects of levers like this (None: the effect is taken as measured); longer: how
     many times the present test another one would be; once: what it costs to roll the lever out,
     borne by the units of the first year;
-    guardrails: name -> whether it holds; level: of the interval.
+    guardrails: name -> whether it holds; sample_ratio: p-value of the arms' sizes, of `analyse`:
+    where they are not as drawn, nothing is shipped on the test; level: of the interval.
 
     >>> decide(3.0, 1.0, cost=1.0, units=10_000).choice
     'keep'
     """
     inside, rule = check_level(level), rule or Rule()
+    if not isinstance(rule, Rule):
+        raise OptionError(f"rule= is a Rule, as in Rule(sure=0.9), got {type(rule).__name__}")
     _check({"effect": effect, "cost": cost, "once": once}, std_error, units, prior_sd, longer)
     keep = 1.0 if prior_sd is None else prior_sd**2 / (prior_sd**2 + std_error**2)
     net = _Known(keep * effect - cost - once / units, float(np.sqrt(keep)) * std_error)
     yearly = units * (net.mean + once / units)
     z = float(scipy.special.ndtri((1.0 + inside) / 2.0))
     sure, broken = net.above(rule.least), [n for n, held in (guardrails or {}).items() if not held]
-    choice = KEEP if sure >= rule.sure and not broken else DROP
+    odd = sample_ratio is not None and sample_ratio < ODD
+    choice = KEEP if sure >= rule.sure and not broken and not odd else DROP
     worth = units * _worth_of_more(net, std_error, prior_sd, longer)
     again = "as much" if longer == 1.0 else f"{longer:g} times as much"
     rows = [
@@ -115,17 +122,19 @@ def decide(  # noqa: PLR0913 - everything that a decision in money rests on, by 
         ("payback", once / yearly if yearly > 0.0 else None, "years"),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["what", "value", "unit"])
-    return Decision(choice, table, inside, tuple(_reasons(rule, sure, broken, keep, worth)))
+    reasons = (*([ASKEW.format(sample_ratio)] if odd else []),
+               *_reasons(rule, sure, broken, keep, worth))  # fmt: skip
+    return Decision(choice, table, inside, reasons)
 
 
 def _check(numbers: dict[str, Any], std_error: Any, units: Any, prior_sd: Any, longer: Any) -> None:
     for name, own in numbers.items():
-        if not (isinstance(own, int | float) and np.isfinite(own)):
-            raise OptionError(f"{name} {own!r} is money, a finite number")
+        if not (isinstance(own, Real) and np.isfinite(float(own))):
+            raise OptionError(f"{name} must be money, a finite number; it is {own!r}")
     for name, own in (("std_error", std_error), ("units", units), ("longer", longer),
                       ("prior_sd", 1.0 if prior_sd is None else prior_sd)):  # fmt: skip
-        if not (isinstance(own, int | float) and np.isfinite(own) and own > 0.0):
-            raise OptionError(f"{name} {own!r} is a number above 0")
+        if not (isinstance(own, Real) and np.isfinite(float(own)) and float(own) > 0.0):
+            raise OptionError(f"{name} must be a number above 0; it is {own!r}")
 
 
 def _worth_of_more(net: _Known, std_error: float, prior_sd: float | None, longer: float) -> float:

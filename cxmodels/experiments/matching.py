@@ -8,7 +8,7 @@ inference", Statistical Science 25; Ho, Imai, King and Stuart (2007), Political 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,7 +145,15 @@ class Balanced(Faced):
                 "for weights see cxmodels.regression.sensitivity"
             )
         y = self._groups.outcome(outcome)
-        return rosenbaum_bounds(y[pairs[:, 0]], y[pairs[:, 1]], gammas=gammas, level=level)
+        found = rosenbaum_bounds(y[pairs[:, 0]], y[pairs[:, 1]], gammas=gammas, level=level)
+        after = self.balance.set_index("covariate")["smd_after"].astype(float).abs()
+        if not after.max() > TOLERABLE:
+            return found
+        return replace(found, notes=(
+            f"Pairs still differ by {after.max():.2f} standard deviations in {after.idxmax()}: the "
+            "bounds take them as they are, and call robust what is but this difference. Match more "
+            "closely first, as by Nearest(caliper=0.2).",
+        ))  # fmt: skip
 
 
 def balanced(

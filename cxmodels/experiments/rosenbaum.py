@@ -51,11 +51,12 @@ class RosenbaumBounds(Faced):
     differ: int
     level: float
     sentence: str
+    notes: tuple[str, ...] = ()
 
     def face(self) -> Face:
         """The bounds by gamma."""
         head = f"{self.pairs:,} pairs under hidden bias, {self.test}; interval {self.level:.0%}"
-        return Face(head, self.table, (self.sentence,))
+        return Face(head, self.table, (*self.notes, self.sentence))
 
 
 def rosenbaum_bounds(

@@ -61,6 +61,15 @@ class TrialParts:
                 kind = type(part).__name__
                 raise OptionError(f"{name}= of a test's report has no {lost[0]}: it is a {kind}")
 
+        own = getattr(self.result, "plan", None)
+        if own is not None and own.hash != self.planned.hash:
+            raise OptionError("result= is of another plan than plan=: a report tells of one test")
+
+    @property
+    def askew(self) -> str:
+        """What is to be said first where the arms' sizes are not as drawn; else nothing."""
+        return str(getattr(self.result, "askew", ""))
+
     @property
     def planned(self) -> Any:
         """The plan itself."""
@@ -97,8 +106,9 @@ def _headline(parts: TrialParts) -> list[Fact]:
     net, low, high = (float(table[f"net value{end}"]) for end in ("", ", lower", ", upper"))
     sure = next(name for name in table.index if name.startswith("probability of more"))
     ends = between(low, high, Kind.AMOUNT, like=net)
+    choice = "None: arms are not as drawn" if parts.askew else f"{parts.decision.choice} the lever"
     return [
-        Fact("Decision by the rule", f"{parts.decision.choice} the lever".capitalize()),
+        Fact("Decision by the rule", choice.capitalize()),
         Fact("Net value a unit", written(net, Kind.AMOUNT, currency=unit),
              f"{parts.labels.band}: {ends}"),
         Fact("Net value of all, a year",

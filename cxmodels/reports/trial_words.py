@@ -27,6 +27,7 @@ def answer(parts: "TrialParts") -> str:
     net = interval(told["net value"], told["net value, lower"], told["net value, upper"],
                    Kind.AMOUNT, currency=unit)  # fmt: skip
     choice = "Keep" if parts.decision.choice == "keep" else "Drop"
+    choice = f"{parts.askew} By the numbers alone: {choice.lower()}" if parts.askew else choice
     return (
         f"{choice} the lever. A unit with it is worth {net} more, after the lever's cost of "
         f"{written(told['cost'], Kind.AMOUNT, currency=unit)}, than a unit without "
@@ -43,8 +44,13 @@ def registered(plan: Any) -> Text:
 
 def mind(parts: "TrialParts") -> list[str]:
     """What would change the decision."""
-    ways = (_against_plan, _by_cost, _by_model, _by_guardrail, _by_reason, _by_loss)
+    ways = (_askew, _against_plan, _by_cost, _by_model, _by_guardrail, _by_reason, _by_loss)
     return [said for way in ways for said in way(parts)]
+
+
+def _askew(parts: "TrialParts") -> list[str]:
+    said = getattr(parts, "askew", "")
+    return [said] if said else []
 
 
 def _against_plan(parts: "TrialParts") -> list[str]:

@@ -90,7 +90,8 @@ class TestMoney(Faced):
         **more: Any,
     ) -> Decision:
         """Keep the lever, or drop it? cost (of the lever a unit) and rule are the plan's where not
-        given; result: of `analyse`, whose guardrails of this arm must hold; more: as in `decide`.
+        given; result: of `analyse`, whose guardrails of this arm must hold and whose arms must be
+        as drawn; more: as in `decide`.
         """
         estimate, error = self.effect(arm)
         if cost is None:
@@ -103,6 +104,7 @@ class TestMoney(Faced):
             held = result.guardrails
             held = held[held["arm"] == arm] if arm is not None else held
             more["guardrails"] = dict(zip(held["metric"], held["holds"], strict=True))
+            more["sample_ratio"] = result.sample_ratio
         return decide(estimate, error, cost=cost, units=units, rule=rule, **more)
 
 

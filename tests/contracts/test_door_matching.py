@@ -61,7 +61,6 @@ def test_hostile_tables_that_have_an_answer(how):
         given.assign(plan=given["plan"] == "pro"),
         given.assign(age=given["age"] * 1e9),
         given.set_index(pd.Index(["same"] * len(given))),
-        given.assign(spend=3.0),
         pd.concat([given, given]),
     ]
     for one in spoilt:
@@ -73,6 +72,30 @@ def test_hostile_tables_that_have_an_answer(how):
         assert np.isfinite(found.weights).all() and (found.weights >= 0.0).all()
         assert repr(found) and repr(effect) and effect._repr_html_()
         pd.testing.assert_frame_equal(one, before)
+
+
+def test_what_has_no_effect_to_tell():
+    with pytest.raises(FitError, match="spend is 3 in every row: there is nothing to compare"):
+        made(table().assign(spend=3.0)).effect("spend")
+    few = pd.DataFrame(
+        {"arm": list("babaab"), "x": [1.0, 1, 9, 20, 21, 40], "y": [5, 3, 6, 7, 8, 9]}
+    )
+    found = balanced(few, arm="arm", control="a", covariates="x", how="cem")
+    with pytest.raises(FitError, match="control units are left in sets: an effect with an error"):
+        found.effect("y")
+
+
+def test_bounds_of_pairs_that_are_not_alike_say_so():
+    """SIMULATED, no effect: far apart in x, pairs differ all the same, and bounds call it robust."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=600)
+    took = np.where(rng.random(600) < 1 / (1 + np.exp(0.3 - x)), "b", "a")
+    data = pd.DataFrame({"arm": took, "x": x, "y": 5 * x + rng.normal(size=600)})
+    asked = {"arm": "arm", "control": "a", "covariates": "x"}
+    loose = balanced(data, how="nearest", **asked).sensitivity("y")
+    assert loose.breakdown > 5 and loose.notes[0].startswith("Pairs still differ by ")
+    assert repr(loose).index("Pairs still differ") < repr(loose).index(loose.sentence)
+    assert not balanced(data, how=Nearest(caliper=0.02), **asked).sensitivity("y").notes
 
 
 def test_rows_that_lack_a_covariate_are_counted():

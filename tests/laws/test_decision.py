@@ -65,9 +65,11 @@ def test_the_winner_of_many_is_shrunk_to_what_it_is():
 
 @pytest.mark.parametrize(
     ("parts", "said"),
-    [({"effect": float("nan")}, "effect nan"), ({"std_error": 0.0}, "std_error 0.0"),
-     ({"units": -1}, "units -1"), ({"prior_sd": 0.0}, "prior_sd 0.0"), ({"cost": "x"}, "cost 'x'"),
-     ({"longer": 0}, "longer 0"), ({"level": 2.0}, "level is the width")],
+    [({"effect": float("nan")}, "effect must be money, a finite number; it is nan"),
+     ({"std_error": 0.0}, "std_error must be a number above 0; it is 0.0"),
+     ({"units": -1}, "units must be"), ({"prior_sd": 0.0}, "prior_sd must be"),
+     ({"cost": "x"}, "cost must be money"), ({"longer": 0}, "longer must be"),
+     ({"rule": {"sure": 0.9}}, "rule= is a Rule"), ({"level": 2.0}, "level is the width")],
 )  # fmt: skip
 def test_refusals(parts, said):
     asked = {"effect": 1.0, "std_error": 1.0, "cost": 1.0, "units": 10} | parts

@@ -95,8 +95,9 @@ def test_all_of_it(parts):
 
 
 def test_the_least_of_it_and_a_lever_that_is_dropped(parts):
+    plan = plan_of("Does <b>it</b> work?")
     few = TrialParts(
-        plan=plan_of("Does <b>it</b> work?"), result=parts.result,
+        plan=plan, result=replace(parts.result, plan=plan),
         decision=decide(0.1, 1.0, cost=2.0, units=100),
     )  # fmt: skip
     document = trial_report(few)
@@ -115,6 +116,18 @@ def test_the_cost_at_which_the_rule_turns():
         result=SimpleNamespace(guardrails=pd.DataFrame()),
     )  # fmt: skip
     assert mind(held)[0] == "At a cost above €4.22 a unit the rule would drop it; it costs €2.50."
+
+
+def test_arms_that_are_not_as_drawn_decide_nothing(parts):
+    odd = replace(parts, result=replace(parts.result, sample_ratio=3e-9))
+    document = trial_report(odd)
+    assert document.headline.facts[0].value == "None: arms are not as drawn"
+    assert document.sections[0].blocks[0].text.startswith("The arms' sizes are not what was drawn")
+    assert mind(odd)[0].startswith("The arms' sizes are not what was drawn (p 3e-09)")
+    dropped = decide(5.5, 1.0, cost=2.5, units=100, sample_ratio=3e-9)
+    assert dropped.choice == "drop" and "nothing is shipped on it" in dropped.reasons[0]
+    with pytest.raises(cx.OptionError, match="result= is of another plan than plan="):
+        replace(parts, plan=plan_of("Another question?"))
 
 
 def test_a_plan_that_was_registered_too_late_is_told(tmp_path):
