@@ -6,6 +6,7 @@ errors (Jennison and Turnbull 1989). Without planned looks: an asymptotic confid
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from cxmodels.errors import FitError
 from cxmodels.experiments.comparison import Choices, Compared, compared
 from cxmodels.experiments.confidence_sequence import half_width
 from cxmodels.experiments.daily_moments import until
@@ -87,7 +89,33 @@ def _comparable(total: Moments | None, choices: Choices) -> Iterable[Compared]:
             for arm in (arm for arm in total.arms if arm != choices.control):
                 pair = _pair_of(total, (choices.control, arm), asked)
                 if not list(problems_of(pair, choices.control)):
-                    yield from compared(pair, choices, None)
+                    with suppress(FitError):  # of few units, that happen to lie on a line
+                        yield from compared(pair, choices, None)
+
+
+def untold(total: Moments, choices: Choices, arms: Iterable[str]) -> Iterable[str]:
+    """Metrics and arms that cannot be compared even with all rows, each with its reason."""
+    there = total.arms
+    for arm in arms:
+        if arm not in there:
+            yield f"No unit is in arm {arm!r} yet: it cannot be compared."
+    for asked in total.asked:
+        for arm in arms if asked.label == asked.metric.label else ():
+            why = _why(total, (choices.control, arm), asked, choices) if arm in there else ""
+            if why:
+                yield f"{asked.label} of {arm} cannot be compared yet: {why}."
+
+
+def _why(total: Moments, arms: tuple[str, str], asked: Asked, choices: Choices) -> str:
+    pair = _pair_of(total, arms, asked)
+    problems = list(problems_of(pair, choices.control))
+    if problems:
+        return problems[0].what
+    try:
+        compared(pair, choices, None)
+    except FitError as error:
+        return str(error)
+    return ""
 
 
 def _pair_of(total: Moments, arms: tuple[str, str], asked: Asked) -> Moments:

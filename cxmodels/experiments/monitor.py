@@ -17,11 +17,11 @@ from cxmodels.data import tables
 from cxmodels.data.tables import Source
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.experiments.adjustment import CUPED, PLAIN
-from cxmodels.experiments.answer_tables import label_of
+from cxmodels.experiments.answer_tables import label_of, of_clusters
 from cxmodels.experiments.arm_balance import Balance, balance
 from cxmodels.experiments.assignment_query import HOLDOUT
 from cxmodels.experiments.comparison import Choices
-from cxmodels.experiments.daily_moments import given_days, read_days
+from cxmodels.experiments.daily_moments import given_days, read_days, until
 from cxmodels.experiments.looks import (
     ALWAYS_VALID,
     BROKEN,
@@ -30,6 +30,7 @@ from cxmodels.experiments.looks import (
     WORSE,
     looked,
     scheduled,
+    untold,
 )
 from cxmodels.experiments.measured_before import measured_before
 from cxmodels.experiments.metric_kinds import asked_of
@@ -228,16 +229,28 @@ def _told(
         notes.append(f"Rows after the end of the test, {plan.end}, are in no planned look.")
     if how[0] == PLANNED_LOOKS and not schedule.days:
         notes.append("No planned look is over yet.")
+    whole = next(iter(until(days, [max(days)])))
+    others = [label_of(name) for name in of.shares or {}
+              if label_of(name) not in (choices.control, HOLDOUT)]  # fmt: skip
+    blank = () if whole is None or not schedule.days else tuple(untold(whole, choices, others))
     table = table.assign(day=table["day"].astype("datetime64[ns]"))
     harm = table[table["state"].isin([BROKEN, WORSE])]
-    sentence = _advice(table, harm, plan, len(schedule.days), how[0])
-    return Monitored(sizes, alike, table, plan, of.level, len(harm) > 0, sentence, tuple(notes))
+    sentence = _advice(table, harm, plan, (len(schedule.days), how[0]), _but(sizes, blank))
+    told = (*blank, *(of_clusters(whole) if whole is not None else ()), *notes)
+    return Monitored(sizes, alike, table, plan, of.level, len(harm) > 0, sentence, told)
+
+
+def _but(sizes: SampleRatio, blank: tuple[str, ...]) -> str:
+    """What must be known before a sentence that finds no harm is believed."""
+    said = "; believe no effect before it is known why arms are unlike" if sizes.mismatch else ""
+    return said + ("; not everything planned can be compared, see below" if blank else "")
 
 
 def _advice(
-    table: "pd.DataFrame", harm: "pd.DataFrame", plan: TestPlan, over: int, kind: str
+    table: "pd.DataFrame", harm: "pd.DataFrame", plan: TestPlan, when: tuple[int, str], but: str
 ) -> str:
-    """What to do by the plan."""
+    """What to do by the plan. when: looks over, and their kind; but: what to know before it."""
+    over, kind = when
     done = f"look {over} of {plan.looks}" if kind == PLANNED_LOOKS else f"day {over}"
     if len(harm):
         row = harm.sort_values("look", kind="stable").iloc[0]
@@ -249,7 +262,7 @@ def _advice(
         return (f"Stop for harm: at look {row['look']}, {row['metric']} of {row['arm']}, {ends}, "
                 f"{said}.")  # fmt: skip
     if not len(table):
-        return f"Go on: at {done} nothing can be compared yet."
+        return f"Go on: at {done} nothing can be compared yet{but}."
     last = table.groupby(["metric", "arm"], sort=False).tail(1)
     parts = []
     for guarded, what in ((True, "guardrails"), (False, "metrics")):
@@ -261,4 +274,4 @@ def _advice(
     open_ = bool(np.any(last["state"] == UNKNOWN))
     head = "The test is at its end" if end else "Go on"
     tail = "; analyse it" if end else "" if open_ else "; all is known, and may be analysed"
-    return f"{head}: no harm at {done} ({'; '.join(parts)}){tail}."
+    return f"{head}: no harm at {done} ({'; '.join(parts)}){but or tail}."

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from hashlib import sha256
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +36,8 @@ class Rule:
     sure: float = 0.9
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.least) and 0.5 <= self.sure < 1.0):
+        numbers = isinstance(self.least, Real) and isinstance(self.sure, Real)
+        if not (numbers and np.isfinite(float(self.least)) and 0.5 <= self.sure < 1.0):
             raise OptionError("a rule has a finite least value, and is sure from .5 to below 1")
 
     def told(self) -> str:
@@ -261,6 +263,8 @@ def register(plan: TestPlan, folder: str | Path, *, on: str | date | None = None
             )
         return held
     when = day("on", on) or date.today()
+    if place.exists() and not place.is_dir():
+        raise OptionError(f"{place.name!r} is a file: a plan is registered in a folder of its own")
     place.mkdir(parents=True, exist_ok=True)
     told = json.loads(plan.canonical)
     text = json.dumps({"plan": told, "hash": plan.hash, "registered": str(when)}, indent=1,
@@ -309,7 +313,7 @@ def _plain(part: Any) -> Any:
         return [_plain(item) for item in part]
     if isinstance(part, date):
         return part.isoformat()
-    return float(part) if isinstance(part, int | float) and not isinstance(part, bool) else part
+    return float(part) if isinstance(part, Real) and not isinstance(part, bool) else part
 
 
 def _read(held: Mapping[str, Any]) -> TestPlan:
@@ -327,19 +331,23 @@ def _problems(plan: TestPlan) -> Iterable[str]:
     for name in ("question", "lever", "unit", "value"):
         if not (isinstance(getattr(plan, name), str) and getattr(plan, name).strip()):
             yield f"{name} is said in words"
-    if not (isinstance(plan.cost, int | float) and np.isfinite(plan.cost)):
-        yield f"cost {plan.cost!r} is money, a finite number"
-    if len(plan.arms) < 2 or len(set(plan.arms)) < len(plan.arms):
-        yield "arms are two or more of different names, the control first"
-    if plan.shares and (len(plan.shares) != len(plan.arms) or min(plan.shares) <= 0.0
-                        or abs(sum(plan.shares) - 1.0) > 1e-9):  # fmt: skip
+    cost: Any = plan.cost
+    if not (isinstance(cost, Real) and np.isfinite(float(cost))):
+        yield f"cost must be money, a finite number; it is {cost!r}"
+    named = all(isinstance(arm, str) and arm.strip() for arm in plan.arms)
+    if len(plan.arms) < 2 or len(set(plan.arms)) < len(plan.arms) or not named:
+        yield "arms are two or more different names, as text, the control first: ('0', '1')"
+    shares = [share for share in plan.shares if isinstance(share, Real)]
+    if plan.shares and (len(shares) != len(plan.arms) or min(shares) <= 0.0
+                        or abs(sum(shares) - 1.0) > 1e-9):  # fmt: skip
         yield f"shares are one for each of the {len(plan.arms)} arms, above 0, and sum to 1"
     yield from _metric_problems(plan.metrics)
     if plan.start is None or plan.end is None or plan.start > plan.end:
         yield "start and end are days, the first before the last"
-    if not (isinstance(plan.looks, int) and 1 <= plan.looks <= 50):
-        yield f"looks {plan.looks!r} is a whole number from 1 to 50"
-    if not (0.5 <= plan.level < 1.0 and 0.0 <= plan.holdout < 1.0):
+    if not (isinstance(plan.looks, Integral) and 1 <= int(plan.looks) <= 50):
+        yield f"looks must be a whole number from 1 to 50; it is {plan.looks!r}"
+    numbers = isinstance(plan.level, Real) and isinstance(plan.holdout, Real)
+    if not (numbers and 0.5 <= plan.level < 1.0 and 0.0 <= plan.holdout < 1.0):
         yield "level is from .5 to below 1, holdout from 0 to below 1"
     rule: Any = plan.rule
     if not isinstance(rule, Rule):

@@ -86,7 +86,7 @@ def test_what_has_no_effect_to_tell():
 
 
 def test_bounds_of_pairs_that_are_not_alike_say_so():
-    """SIMULATED, no effect: far apart in x, pairs differ all the same, and bounds call it robust."""
+    """SIMULATED, no effect: pairs far apart in x differ all the same, and bounds call it robust."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=600)
     took = np.where(rng.random(600) < 1 / (1 + np.exp(0.3 - x)), "b", "a")

@@ -68,6 +68,16 @@ def test_what_is_too_little_yet_is_no_error():
     assert one.face().notes[0] == one.sample_ratio.sentence  # which all else rests on
     alike = monitor(SEEN.assign(stayed=1), plan=PLAN, day="day")
     assert set(alike.looks["metric"]) == {"minutes"}
+    assert any(note.startswith("stayed of call cannot be compared yet: ") for note in alike.notes)
+    assert "not everything planned can be compared" in alike.sentence
+    blind = SEEN.assign(stayed=SEEN["stayed"].where(SEEN["arm"] != "call"))
+    assert any(
+        "stayed of call cannot" in note for note in monitor(blind, plan=PLAN, day="day").notes
+    )
+    alone = monitor(SEEN[SEEN["arm"] == "as now"], plan=PLAN, day="day")
+    assert any("No unit is in arm 'call' yet" in note for note in alone.notes)
+    few = SEEN[(SEEN["arm"] == "as now") | (N % 9 == 0)]
+    assert "believe no effect before it is known why" in monitor(few, plan=PLAN, day="day").sentence
     daily = monitor(SEEN, plan=PLAN, day="day", looks="always").looks
     assert daily.loc[daily["n"] < 50, "lower"].isna().all() and daily["lower"].notna().any()
 
