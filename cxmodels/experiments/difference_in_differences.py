@@ -144,7 +144,10 @@ class GroupTime(Faced):
         treatment, a trend shows in no row before it and in all after.
         """
         if self.base != UNIVERSAL:
-            raise OptionError('effects before treatment need one base: base="universal"')
+            raise OptionError(
+                "effects before treatment are measured from several bases: ask for one, "
+                'group_time_effects(..., base="universal")'
+            )
         found, a = self._aggregate("dynamic"), self._rollout.anticipation
         covariance = covariance_of(found.phi, self._rollout.cluster)
         return EventTimes(found.keys, found.att, covariance, reference=-1 - a)

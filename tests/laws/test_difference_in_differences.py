@@ -479,3 +479,9 @@ def test_one_group_is_hotellings():
     found = wald_of_few(mean, (X - mean) / n, np.zeros(n, dtype=int))
     assert found == pytest.approx(p, rel=1e-10)
     assert wald_of_few(mean, (X[:3] - X[:3].mean(axis=0)) / 3, np.zeros(3, dtype=int)) is None
+
+
+def test_the_base_that_event_times_need_is_told_with_its_function():
+    found = group_time_effects(rollout(3), "sales", **KEYS)
+    with pytest.raises(OptionError, match=r'group_time_effects\(\.\.\., base="universal"\)'):
+        found.event_times()
