@@ -32,6 +32,10 @@ from cxmodels.results.shown_tables import Face, Faced
 FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 PLAIN, ROBUST = "conventional", "robust"
 ERROR, COVERAGE = "error", "coverage"
+# Units within the bandwidth, on the side with fewer, below which intervals hold too little. With a
+# uniform score and a quadratic curve those of 90% held 86% of 13,100 worlds with fewer than 50 near
+# (84 to 87% in each class of 5 or more), and 90% of 6,700 with more.
+NEAR = 50
 
 
 @dataclass(frozen=True)
@@ -265,6 +269,9 @@ def _notes(sides: pd.DataFrame, widths: Widths, lost: int) -> tuple[str, ...]:
     told = [f"{below:,} units below and {above:,} from the cutoff on lie within {widths.h:.4g} of "
             f"it; the bend is told within {widths.b:.4g}. The effect is on units at the cutoff, "
             "and on no others."]  # fmt: skip
+    if min(below, above) < NEAR:
+        told.append(f"Only {below:,} and {above:,} units lie within it: the interval holds less "
+                    "often than it says.")  # fmt: skip
     if lost:
         told.append(f"{lost:,} rows lack the score or the outcome, and are left out.")
     return tuple(told)

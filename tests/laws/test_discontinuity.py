@@ -215,3 +215,11 @@ def test_counts_close_to_the_cutoff_are_fooled_by_a_slope():
     below, above = found.table["near"]
     z = (above - below) / np.sqrt(above + below)
     assert abs(z) > 5.0 and found.p_value > 0.05
+
+
+def test_few_units_near_the_cutoff_are_told():
+    few = asked(frame(1, n=100))
+    below, above = few.sides["near"]
+    said = f"Only {below} and {above} units lie within it: the interval holds less often"
+    assert any(note.startswith(said) for note in few.notes)
+    assert not any(note.startswith("Only") for note in asked(frame(1)).notes)
