@@ -485,3 +485,9 @@ def test_the_base_that_event_times_need_is_told_with_its_function():
     found = group_time_effects(rollout(3), "sales", **KEYS)
     with pytest.raises(OptionError, match=r'group_time_effects\(\.\.\., base="universal"\)'):
         found.event_times()
+
+
+def test_few_units_in_a_group_are_told():
+    few, many = (group_time_effects(rollout(3, n=n), "sales", **KEYS).notes for n in (40, 240))
+    assert any(note.startswith("Few units, ") for note in few)
+    assert not any(note.startswith("Few units, ") for note in many)
