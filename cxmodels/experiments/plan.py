@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from hashlib import sha256
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +27,10 @@ VERSION = 1
 FILE, LOG, WORDS = "plan.json", "deviations.jsonl", "plan.txt"
 
 
+def _number(given: Any) -> bool:
+    return isinstance(given, Real) and bool(np.isfinite(float(given)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """When the lever is kept: net value a unit (money) is above `least` with probability of `sure`
@@ -36,8 +40,7 @@ class Rule:
     sure: float = 0.9
 
     def __post_init__(self) -> None:
-        numbers = isinstance(self.least, Real) and isinstance(self.sure, Real)
-        if not (numbers and np.isfinite(float(self.least)) and 0.5 <= self.sure < 1.0):
+        if not (_number(self.least) and _number(self.sure) and 0.5 <= self.sure < 1.0):
             raise OptionError("a rule has a finite least value, and is sure from .5 to below 1")
 
     def told(self) -> str:
@@ -313,7 +316,7 @@ def _plain(part: Any) -> Any:
         return [_plain(item) for item in part]
     if isinstance(part, date):
         return part.isoformat()
-    return float(part) if isinstance(part, Real) and not isinstance(part, bool) else part
+    return part if isinstance(part, bool) or not isinstance(part, Real) else float(part)
 
 
 def _read(held: Mapping[str, Any]) -> TestPlan:
@@ -331,22 +334,21 @@ def _problems(plan: TestPlan) -> Iterable[str]:
     for name in ("question", "lever", "unit", "value"):
         if not (isinstance(getattr(plan, name), str) and getattr(plan, name).strip()):
             yield f"{name} is said in words"
-    cost: Any = plan.cost
-    if not (isinstance(cost, Real) and np.isfinite(float(cost))):
-        yield f"cost must be money, a finite number; it is {cost!r}"
-    named = all(isinstance(arm, str) and arm.strip() for arm in plan.arms)
+    if not _number(plan.cost):
+        yield f"cost must be money, a finite number; it is {plan.cost!r}"
+    named = {type(arm) for arm in plan.arms} == {str} and all(plan.arms)
     if len(plan.arms) < 2 or len(set(plan.arms)) < len(plan.arms) or not named:
         yield "arms are two or more different names, as text, the control first: ('0', '1')"
-    shares = [share for share in plan.shares if isinstance(share, Real)]
+    shares = [share for share in plan.shares if _number(share)]
     if plan.shares and (len(shares) != len(plan.arms) or min(shares) <= 0.0
                         or abs(sum(shares) - 1.0) > 1e-9):  # fmt: skip
         yield f"shares are one for each of the {len(plan.arms)} arms, above 0, and sum to 1"
     yield from _metric_problems(plan.metrics)
     if plan.start is None or plan.end is None or plan.start > plan.end:
         yield "start and end are days, the first before the last"
-    if not (isinstance(plan.looks, Integral) and 1 <= int(plan.looks) <= 50):
+    if not (_number(plan.looks) and plan.looks in range(1, 51)):
         yield f"looks must be a whole number from 1 to 50; it is {plan.looks!r}"
-    numbers = isinstance(plan.level, Real) and isinstance(plan.holdout, Real)
+    numbers = _number(plan.level) and _number(plan.holdout)
     if not (numbers and 0.5 <= plan.level < 1.0 and 0.0 <= plan.holdout < 1.0):
         yield "level is from .5 to below 1, holdout from 0 to below 1"
     rule: Any = plan.rule

@@ -96,8 +96,9 @@ def test_every_problem_of_a_plan_at_once():
     told = str(error.value)
     assert "this is no plan yet, 10 to mend" in told
     for said in (
-        "question is said", "cost nan", "of different names", "sum to 1", "two metrics",
-        "no guardrail", "start and end", "looks 0", "level is from", "rule is a Rule",
+        "question is said", "cost must be money, a finite number; it is nan",
+        "or more different names", "sum to 1", "two metrics",
+        "no guardrail", "start and end", "looks must be", "level is from", "rule is a Rule",
     ):  # fmt: skip
         assert said in told, said
 
@@ -115,6 +116,27 @@ def test_every_problem_of_a_plan_at_once():
 def test_metrics_that_are_none(parts, said):
     with pytest.raises(cx.OptionError, match=said):
         Metric(**({"column": "x", "role": "spend"} | parts))
+
+
+@pytest.mark.parametrize(("parts", "said"), [
+    ({"arms": (0, 1)}, "as text, the control first"), ({"arms": ("A", None)}, "as text"),
+    ({"shares": {"A": 0.5, "B": 0.5}}, "shares are one for each"),
+    ({"shares": ("a", "b")}, "shares are one for each"), ({"level": "95%"}, "level is from"),
+    ({"holdout": "5%"}, "holdout from 0"), ({"cost": "2"}, "cost must be money"),
+])  # fmt: skip
+def test_numbers_and_names_that_are_none(parts, said):
+    with pytest.raises(cx.OptionError, match=said):
+        plan(**parts)
+
+
+def test_numbers_of_other_kinds_and_a_file_for_a_folder(tmp_path):
+    made = plan(cost=np.float32(2.5), looks=np.int64(4), level=np.float64(0.9))
+    assert made.hash == plan(cost=2.5, looks=4, level=0.9).hash
+    with pytest.raises(cx.OptionError, match="sure from"):
+        Rule(sure="a")
+    (tmp_path / "note").write_text("")
+    with pytest.raises(cx.OptionError, match="'note' is a file: a plan is registered in a folder"):
+        register(made, tmp_path / "note")
 
 
 def test_wrong_kinds():
