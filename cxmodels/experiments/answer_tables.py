@@ -172,7 +172,7 @@ def notes_of(
         )
         yield (f"The arms' sizes ({sizes}) are not what was drawn (p {sample_ratio:.1g}): find out "
                "why before believing any effect.")  # fmt: skip
-    yield from of_clusters(moments)
+    yield from _of_clusters(moments)
     for asked in moments.asked if choices.adjust != PLAIN else ():
         gaps = float(moments.block(asked).apart.n.sum())
         if gaps:
@@ -182,7 +182,7 @@ def notes_of(
         yield from _of_response(item, choices)
 
 
-def of_clusters(moments: Moments) -> Iterable[str]:
+def _of_clusters(moments: Moments) -> Iterable[str]:
     """That some clusters were not drawn whole: they hold units of two arms."""
     name = moments.columns.cluster
     if name is None:

@@ -17,7 +17,7 @@ from cxmodels.data import tables
 from cxmodels.data.tables import Source
 from cxmodels.errors import DataError, OptionError, Problem
 from cxmodels.experiments.adjustment import CUPED, PLAIN
-from cxmodels.experiments.answer_tables import label_of, of_clusters
+from cxmodels.experiments.answer_tables import label_of
 from cxmodels.experiments.arm_balance import Balance, balance
 from cxmodels.experiments.assignment_query import HOLDOUT
 from cxmodels.experiments.comparison import Choices
@@ -236,7 +236,7 @@ def _told(
     table = table.assign(day=table["day"].astype("datetime64[ns]"))
     harm = table[table["state"].isin([BROKEN, WORSE])]
     sentence = _advice(table, harm, plan, (len(schedule.days), how[0]), _but(sizes, blank))
-    told = (*blank, *(of_clusters(whole) if whole is not None else ()), *notes)
+    told = (*blank, *notes)
     return Monitored(sizes, alike, table, plan, of.level, len(harm) > 0, sentence, told)
 
 

@@ -24,7 +24,7 @@ from cxmodels.experiments.multinomial_sequence import always_valid
 from cxmodels.experiments.plan import Registered, TestPlan
 from cxmodels.experiments.planned import Said, by_plan
 from cxmodels.experiments.randomisation_omnibus import of_sums, omnibus
-from cxmodels.experiments.sample_ratio_counts import Counted, Wanted, counted
+from cxmodels.experiments.sample_ratio_counts import Counted, Wanted, counted, split_told
 from cxmodels.experiments.trial_contract import TrialColumns
 from cxmodels.numerics.arrays import Floats
 from cxmodels.results.estimate import told_p
@@ -50,7 +50,7 @@ class SampleRatio(Faced):
     answered: against the shares drawn).
     segments: column, segment, kind, units, arm (farthest off), share, expected_share, p_value,
     adjusted (Holm, over all segments of the kind). mismatch: kinds that are not as drawn, in all
-    or in a segment.
+    or in a segment; clusters that lie in several arms are.
     """
 
     table: "pd.DataFrame"
@@ -127,8 +127,19 @@ def of_moments(days: Mapping[Any, Moments], shares: Mapping[Any, float]) -> Samp
             met |= set(own.cluster.astype(str))
         rows += [{"arm": str(arm), "day": pd.Timestamp(when), "units": n, "answered": 0}
                  for arm, n in zip(own.arm, new, strict=True)]  # fmt: skip
-    found = Counted(pd.DataFrame(rows), _no_segments(), None)
+    found = Counted(pd.DataFrame(rows), _no_segments(), None, _split(days))
     return _told(found, _shares(shares, sorted({str(row["arm"]) for row in rows})), None)
+
+
+def _split(days: Mapping[Any, Moments]) -> str:
+    """That some clusters lie in several arms, from moments of each day."""
+    held: dict[str, set[str]] = {}
+    name = next(iter(days.values())).columns.cluster
+    for own in days.values() if name is not None else ():
+        for label, arm in zip(own.cluster, own.arm, strict=True):
+            held.setdefault(str(label), set()).add(str(arm))
+    several = [label for label, arms in held.items() if len(arms) > 1]
+    return split_told(len(several), len(held), name, min(several)) if several else ""
 
 
 def _no_segments() -> "pd.DataFrame":
@@ -204,7 +215,9 @@ def _told(found: Counted, shares: dict[str, float], outcome: str | None) -> Samp
     segments = _segments(found, shares, outcome is not None)
     somewhere = set(segments.loc[segments["adjusted"] < ODD, "kind"])
     off = _off(checks, somewhere)
-    return SampleRatio(table, checks, days, segments, off, _sentence(table, checks, segments, off))
+    sentence = found.split or _sentence(table, checks, segments, off)
+    off = (ASSIGNED, *(kind for kind in off if kind != ASSIGNED)) if found.split else off
+    return SampleRatio(table, checks, days, segments, off, sentence)
 
 
 def _answers(

@@ -34,11 +34,12 @@ class Wanted:
 class Counted:
     """days: arm, day (missing without one), units (clusters, where these were drawn), answered;
     segments: column, segment, arm, units, answered; clusters: arm, units, answered of each, where
-    clusters were drawn and answers asked for."""
+    clusters were drawn and answers asked for; split: that clusters lie in two arms, in words."""
 
     days: "pd.DataFrame"
     segments: "pd.DataFrame"
     clusters: "pd.DataFrame | None"
+    split: str = ""
 
 
 def counted(source: Source, wanted: Wanted) -> tuple[Counted | None, list[Problem]]:
@@ -76,7 +77,30 @@ def counted(source: Source, wanted: Wanted) -> tuple[Counted | None, list[Proble
     if plan.cluster is not None and wanted.outcome is not None:
         clusters = _frame(source, "SELECT arm, COUNT(*) AS units, SUM(answered) AS answered FROM "
                           f"({inner}) GROUP BY cluster, arm ORDER BY cluster, arm")  # fmt: skip
-    return Counted(days, segments, clusters), problems
+    split = _split(source, plan, inner) if plan.cluster is not None else ""
+    return Counted(days, segments, clusters, split), problems
+
+
+def _split(source: Source, plan: Layout, inner: str) -> str:
+    """That some clusters hold units of several arms, and so are counted in each."""
+    query = (
+        "SELECT COUNT(*), COUNT_IF(n > 1), MIN(CASE WHEN n > 1 THEN cluster END) FROM (SELECT "
+        f"cluster, COUNT(DISTINCT arm) AS n FROM ({inner}) GROUP BY cluster)"
+    )
+    ((count, several, first),) = tables.rows_of(source.connection, query)
+    return split_told(int(several), int(count), plan.columns.cluster, first) if several else ""
+
+
+def split_told(several: int, count: int, name: str | None, first: object) -> str:
+    """That clusters were not drawn whole.
+
+    >>> split_told(2, 9, "shop", "s1")[:55]
+    "2 of 9 clusters of 'shop' hold units of more than one a"
+    """
+    hold = "holds" if several == 1 else "hold"
+    return (f"{several:,} of {count:,} clusters of {name!r} {hold} units of more than one arm "
+            f"(first: {first}): arms were not drawn by whole clusters, so sizes counted in "
+            "clusters cannot be judged. Name what was drawn as cluster=.")  # fmt: skip
 
 
 def _reading(source: Source, name: str, day: bool) -> Reading | None:

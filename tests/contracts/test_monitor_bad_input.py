@@ -166,3 +166,17 @@ def test_an_outcome_before_its_assignment_is_refused_in_the_analysis_too():
     assert whole.table["n"].tolist() == [19]
     with pytest.raises(OptionError, match="go together"):
         analyse(dates, **how, assigned="drawn")
+
+
+def test_clusters_in_several_arms_are_not_as_drawn():
+    shops = SEEN.assign(shop=N % 40 // 2)  # 20 shops, each in both arms
+    found = monitor(shops, plan=PLAN.changed(cluster="shop"), day="day")
+    assert "20 of 20 clusters of 'shop' hold units of more than one arm" in repr(found)
+    assert found.sample_ratio.mismatch[0] == "assignment"
+    whole = sample_ratio(shops.assign(shop=N % 40), cluster="shop")
+    assert whole.mismatch == () and "more than one" not in whole.sentence
+    from cxmodels.experiments.moments import moments
+
+    day = moments(shops, arm="arm", metrics=PLAN.metrics, cluster="shop")
+    kept = monitor({"2026-03-05": day}, plan=PLAN.changed(cluster="shop"))
+    assert "20 of 20 clusters" in kept.sample_ratio.sentence
