@@ -13,6 +13,8 @@ from cxmodels.data.readings import read_time
 from cxmodels.data.tables import LOG, Source
 from cxmodels.errors import Problem
 
+REMEDY = "Write days as 2026-03-01"
+
 
 @dataclass(frozen=True)
 class _Dates:
@@ -61,9 +63,9 @@ def _problems(source: Source, dates: _Dates) -> tuple[Problem, ...]:
             problems.append(Problem(said, remedy=f"Columns: {listed}"))
         elif role != "unit":
             found[role] = read_time(source, column, None, None)
-            rules += [replace(rule, what=rule.what.replace("time", role, 1))
+            rules += [replace(rule, what=rule.what.replace("time", role, 1), remedy=REMEDY)
                       for rule in found[role].rules[role == "measured":]]  # fmt: skip
-            problems += [replace(item, what=item.what.replace("time", role, 1))
+            problems += [replace(item, what=item.what.replace("time", role, 1), remedy=REMEDY)
                          for item in found[role].problems]  # fmt: skip
     if problems:
         return tuple(problems)

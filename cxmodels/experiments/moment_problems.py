@@ -102,8 +102,12 @@ def _of_cells(moments: Moments, asked: Asked, code: Ints) -> Iterable[Problem]:
         return
     place, arm = small[0]
     where = f"stratum {str(strata[place])!r}, " if moments.columns.strata else ""
-    first = f"{where}arm {arms[arm]!r}: {int(count[place, arm])} {what}"
-    said = f"{len(small):,} {'strata' if where else 'arms'} have fewer than 2 {what} of an arm"
+    known = what.removesuffix("s") if count[place, arm] == 1 else what
+    first = f"{where}arm {arms[arm]!r}: {int(count[place, arm])} {known}"
+    one = len(small) == 1
+    cells = "cell of stratum and arm" if where else "arm"
+    cells = cells if one else cells.replace("cell", "cells", 1) if where else "arms"
+    said = f"{len(small):,} {cells} {'has' if one else 'have'} fewer than 2 {what}"
     yield Problem(said, first=first, remedy="Join strata, or leave the arm out" if where else
                   "One cluster cannot tell what arms do from what clusters do")  # fmt: skip
 
@@ -128,6 +132,7 @@ def split_clusters(moments: Moments) -> Iterable[Problem]:
     pairs = np.unique(cluster * (stratum.max() + 1) + stratum)
     count = np.bincount(pairs // (stratum.max() + 1), minlength=names.size)
     if (count > 1).any():
-        yield Problem(f"{int((count > 1).sum()):,} clusters lie in two strata",
+        several = int((count > 1).sum())
+        yield Problem(f"{several:,} cluster{' lies' if several == 1 else 's lie'} in two strata",
                       first=f"cluster {names[np.argmax(count > 1)]}",
                       remedy="Strata hold whole clusters: take them for covariates")  # fmt: skip

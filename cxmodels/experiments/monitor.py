@@ -126,9 +126,10 @@ def monitor(  # noqa: PLR0913 - the door says everything by keyword
     of = by_plan(Said(None, (), (), None, None, None, float("nan")), plan)
     if of.plan is None:
         raise OptionError("monitor goes by a plan: plan=TestPlan(...)")
-    if looks not in KINDS or boundary not in (SPEND_OF, SPEND_P):
-        raise OptionError(f"looks are 'planned' or 'always', got {looks!r}; boundary is "
-                          f"{SPEND_OF!r} or {SPEND_P!r}, got {boundary!r}")  # fmt: skip
+    if looks not in KINDS:
+        raise OptionError(f"looks are 'planned' or 'always', got {looks!r}")
+    if boundary not in (SPEND_OF, SPEND_P):
+        raise OptionError(f"boundary is {SPEND_OF!r} or {SPEND_P!r}, got {boundary!r}")
     if (assigned is None) != (measured is None):
         raise OptionError("assigned= and measured= go together")
     if isinstance(source, Mapping) and any(isinstance(v, Moments) for v in source.values()):

@@ -33,7 +33,7 @@ def test_unlike_response_names_the_bounds():
 
 def test_thin_strata_and_arms_that_are_missing():
     table = TABLE.assign(region=["north"] * 199 + ["south"])
-    with pytest.raises(DataError, match=r"fewer than 2 units of an arm; first: stratum 'south'"):
+    with pytest.raises(DataError, match=r"fewer than 2 units; first: stratum 'south'"):
         notes(table, strata="region")
     with pytest.raises(DataError, match="has one arm"):
         notes(TABLE[TABLE["arm"] == "A"])

@@ -90,6 +90,9 @@ def test_what_is_too_little_yet_is_no_error():
 def test_wrong_arguments(how, said):
     with pytest.raises(OptionError, match=said):
         monitor(SEEN, **({"plan": PLAN, "day": "day"} | how))
+    with pytest.raises(OptionError) as caught:
+        monitor(SEEN, plan=PLAN, day="day", looks="daily")
+    assert "boundary" not in str(caught.value)
     with pytest.raises(OptionError, match="mapping of day to moments"):
         monitor({"2026-03-01": monitor(SEEN, plan=PLAN, day="day"), "x": _moments()}, plan=PLAN)
 
@@ -150,6 +153,8 @@ def test_dates_of_outcomes():
     assert measured_before(SEEN.assign(asked=None), "drawn", "asked") == ()
     (lost,) = measured_before(SEEN.assign(drawn=None), "drawn", "asked")
     assert "assigned column 'drawn' is missing" in lost.what
+    for soon in measured_before(SEEN.assign(drawn="soon"), "drawn", "asked"):
+        assert soon.remedy == "Write days as 2026-03-01"
     (absent,) = measured_before(SEEN, "drawn", "when")
     assert "'when' is not there" in absent.what
 
@@ -180,3 +185,11 @@ def test_clusters_in_several_arms_are_not_as_drawn():
     day = moments(shops, arm="arm", metrics=PLAN.metrics, cluster="shop")
     kept = monitor({"2026-03-05": day}, plan=PLAN.changed(cluster="shop"))
     assert "20 of 20 clusters" in kept.sample_ratio.sentence
+
+
+def test_one_cell_of_stratum_and_arm_is_one():
+    seen = SEEN.assign(group=np.where(N == 3, "b", "a"))
+    seen.loc[[0, 2], "group"] = "b"
+    with pytest.raises(DataError, match="1 cell of stratum and arm has fewer than 2 units") as told:
+        analyse(seen, arm="arm", control="as now", metrics="minutes", strata="group")
+    assert "arm 'call': 1 unit." in str(told.value)

@@ -175,7 +175,7 @@ TABLE, _ = world(9)
         (TABLE.assign(segment=None), "stratum column 'segment' is missing"),
         (TABLE.assign(arm="A"), "one arm"),
         (TABLE.assign(y=1.0), "same for all units"),
-        (TABLE.assign(segment=range(480)), "strata have fewer than 2 units of an arm"),
+        (TABLE.assign(segment=range(480)), "cells of stratum and arm have fewer than 2"),
     ],
 )
 def test_broken_tables(door, table, words):

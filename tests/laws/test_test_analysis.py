@@ -488,7 +488,7 @@ def test_all_problems_are_told_together():
     ({"sessions": 0.0}, {"metrics": Metric("y", "ratio", per="sessions")}, "below a ratio, is 0"),
     ({"y": np.nan}, {}, "known of fewer than 2 units"),
     ({"score": 4.5}, {"metrics": Metric("score", "nps")}, "no whole number from 0 to 10"),
-    ({"stratum": range(900)}, {"strata": "stratum"}, "strata have fewer than 2 units of an arm"),
+    ({"stratum": range(900)}, {"strata": "stratum"}, "cells of stratum and arm have fewer than 2"),
     ({"cluster": 1}, {"cluster": "cluster"}, "fewer than 2 clusters"),
     ({"cluster": lambda t: t["cluster"] % 9}, {"cluster": "cluster", "strata": "stratum"},
      "clusters lie in two strata"),
