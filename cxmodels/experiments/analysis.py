@@ -218,6 +218,7 @@ def analyse_moments(
 def _answer(
     moments: Moments, choices: Choices, multiplicity: str, of: Said, rowwise: Rowwise | None
 ) -> TestResult:
+    of = of if of.plan is None else of.among(moments.arms)
     sizes = ratio_of(moments, of.shares)
     found = compared(moments, choices, rowwise)
     standing = [of.standing(item.asked.metric) for item in found]

@@ -130,8 +130,8 @@ class Discontinuity(Faced):
     def points(self, bins: int = 20) -> pd.DataFrame:
         """Means of bins of equal width within the wider bandwidth, for a picture: side, score,
         mean, units, lower, upper (by Student's t; missing with one unit). bins: on each side."""
-        if not (isinstance(bins, int) and bins > 0):
-            raise OptionError(f"bins {bins!r} is no whole number from 1 on")
+        if not (isinstance(bins, int | np.integer) and bins > 0):
+            raise OptionError(f"bins must be a whole number from 1 on; it is {bins!r}")
         rows = []
         for name, side in self._named():
             reach = min(side.reach, self.bias_bandwidth)

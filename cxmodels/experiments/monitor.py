@@ -135,6 +135,7 @@ def monitor(  # noqa: PLR0913 - the door says everything by keyword
     if isinstance(source, Mapping) and any(isinstance(v, Moments) for v in source.values()):
         days = given_days(source)
         _check([*_of_arms(days, of), *_of_time(days, of.plan)], WHAT)
+        of = of.among({arm for own in days.values() for arm in own.arms})
         return _told(days, of, (looks, boundary), of_moments(days, of.shares or {}), None)
     if day is None:
         raise OptionError("day= names the column of the day from which a row counts")
@@ -147,6 +148,7 @@ def monitor(  # noqa: PLR0913 - the door says everything by keyword
             days = _read(opened, of, columns, (day, dates))
         except duckdb.Error as error:
             raise DataError(what, [tables.unreadable(error)]) from None
+    of = of.among({arm for own in days.values() for arm in own.arms})
     asked = [metric for metric in of.metrics if metric.role == "satisfaction"]
     outcome = (*asked, *of.metrics)[0].column  # answers are what may be missing
     sizes = sample_ratio(source, plan=plan, arm=arm, by=wanted[1], day=day, table=table,

@@ -12,6 +12,7 @@ from cxmodels.experiments.plan import Registered, TestPlan
 
 PLANNED, EXPLORATORY, NONE = "planned", "exploratory", "no plan"
 LEVEL = 0.95
+NO_HOLDOUT = "No row is of the plan's hold-out: the arms are compared among themselves."
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Said:
         if self.plan is None:
             return NONE
         return PLANNED if metric in self.plan.metrics and not self._other else EXPLORATORY
+
+    def among(self, arms: Iterable[str]) -> "Said":
+        """The same where no row is of the plan's hold-out: arms are compared among themselves."""
+        if self.shares is None or HOLDOUT not in self.shares or HOLDOUT in arms:
+            return self
+        shares = {arm: share for arm, share in self.shares.items() if arm != HOLDOUT}
+        return replace(self, shares=shares, notes=(*self.notes, NO_HOLDOUT))
 
     @property
     def _other(self) -> bool:

@@ -110,6 +110,8 @@ def sample_ratio(  # noqa: PLR0913 - the door says everything by keyword
     if found is None or problems:
         raise DataError(what, problems)
     arms = [str(label) for label in dict.fromkeys(found.days["arm"])]
+    if of is not None and shares == of.shares:
+        shares = of.among(arms).shares
     return _told(found, _shares(shares, sorted(arms)), outcome)
 
 

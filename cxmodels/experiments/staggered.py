@@ -117,6 +117,8 @@ def rollout_of(table: Any, layout: Layout) -> Rollout:
         held, y = held[known].reset_index(drop=True), y[known]
     if not len(held):
         raise DataError("roll-out", [Problem(f"no row has a known {layout.outcome}")])
+    if not np.ptp(y) > 0.0:
+        raise FitError(f"{layout.outcome} is {y[0]:g} in every row: there is nothing to compare")
     code, names = pd.factorize(held[layout.unit], sort=True)
     when = pd.to_numeric(held[layout.period]).to_numpy(dtype=np.int64)
     periods, column = _periods(when)

@@ -140,6 +140,7 @@ def money_of_test(  # noqa: PLR0913 - every term of a valuation by name
     inside, share = check_level(level), as_number(margin, "margin")
     before = _before(base, start, plan)
     units, notes = _units(assigned, (customer, arm), before)
+    notes += _ends(base, plan)
     terms = (horizon, discount_rate, share)
     rest = _residual((fit, spend_fit, base), terms, (draws, seed))
     units[BEFORE] = share * _past(before, units)
@@ -172,6 +173,15 @@ def money_of_test(  # noqa: PLR0913 - every term of a valuation by name
         "base a hold-out as months pass.", *notes, *found.notes,
     )  # fmt: skip
     return TestMoney(table, facts, units, inside, currency, found.plan, tuple(dict.fromkeys(told)))
+
+
+def _ends(base: CustomerBase, plan: TestPlan | Registered | None) -> list[str]:
+    """That the base ends on another day than the test of the plan."""
+    own = plan.plan if isinstance(plan, Registered) else plan
+    if own is None or base.end is None or base.end == own.end:
+        return []
+    said = f"The base ends on {base.end}, the test of the plan on {own.end}: "
+    return [said + "margin in the test is counted until the base ends."]
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,16 @@ def test_an_outcome_before_its_assignment_is_refused_in_the_analysis_too():
         analyse(dates, **how, assigned="drawn")
 
 
+def test_a_hold_out_that_is_not_in_the_rows_is_no_mismatch():
+    plan = PLAN.changed(holdout=0.1)
+    found = monitor(SEEN, plan=plan, day="day")
+    assert found.sample_ratio.mismatch == () and "hold-out" not in found.sample_ratio.sentence
+    assert any(note.startswith("No row is of the plan's hold-out") for note in found.notes)
+    shown = analyse(SEEN, arm="arm", plan=plan)
+    assert shown.sample_ratio == analyse(SEEN, arm="arm", plan=PLAN).sample_ratio
+    assert any(note.startswith("No row is of the plan's hold-out") for note in shown.notes)
+
+
 def test_clusters_in_several_arms_are_not_as_drawn():
     shops = SEEN.assign(shop=N % 40 // 2)  # 20 shops, each in both arms
     found = monitor(shops, plan=PLAN.changed(cluster="shop"), day="day")
