@@ -98,6 +98,7 @@ def _dates(column: "pd.Series[Any]") -> "pd.Series[Any]":
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
     text = not pd.api.types.is_datetime64_any_dtype(column)
     shape = {"format": "ISO8601"} if text else {}
+    # the stubs know no options in a mapping
     found = pd.to_datetime(column, errors="coerce", **shape)  # type: ignore[call-overload]
     if getattr(found.dt, "tz", None) is not None:
         found = found.dt.tz_localize(None)

@@ -65,6 +65,7 @@ def returns_of(
     problems = list(_problems(held, given[value], kind))
     if problems:
         raise DataError("returns", problems)
+    # a series has no pivot_table
     wide = held.dropna(subset="value").set_index(["day", "asset"])["value"].unstack()  # noqa: PD010
     wide = wide.sort_index()
     numbers = wide.to_numpy(dtype=np.float64)

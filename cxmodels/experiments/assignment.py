@@ -236,6 +236,7 @@ def _paired(connection: "duckdb.DuckDBPyConnection", draw: Draw, width: int) -> 
     key = exp.column("key")
     drawn, out = hash_sql(draw.salt, key).sql("duckdb"), hash_sql(draw.holdout_salt, key)
     found = connection.execute(
+        # only this package's own names are written into it
         f"SELECT key, {means}, {drawn} AS drawn, {out.sql('duckdb')} AS out FROM {UNITS}"  # noqa: S608
         " GROUP BY key ORDER BY drawn"
     ).fetchdf()
@@ -246,6 +247,7 @@ def _paired(connection: "duckdb.DuckDBPyConnection", draw: Draw, width: int) -> 
     found.loc[inside, PAIR] = pair
     connection.register("cxmodels_pairs", found[["key", PAIR]])
     connection.execute(  # names of ours alone
+        # only this package's own names are written into it
         f"CREATE OR REPLACE TEMP TABLE {UNITS} AS SELECT {UNITS}.*, pair AS s0 FROM {UNITS}"  # noqa: S608
         " JOIN cxmodels_pairs USING (key)"
     )

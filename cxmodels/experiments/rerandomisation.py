@@ -110,6 +110,7 @@ def rerandomise(  # noqa: PLR0913 - the arguments of assign
 def _keys(connection: Any, width: int) -> pd.DataFrame:
     """One row a unit or cluster: the place of one of its units, and the means of its covariates."""
     means = ", ".join(f"avg(x{i}) AS x{i}" for i in range(width))
+    # only this package's own names are written into it
     query = f"SELECT min(place) AS place, {means} FROM {UNITS} GROUP BY key ORDER BY 1"  # noqa: S608
     found: pd.DataFrame = connection.execute(query).fetchdf()
     return found

@@ -152,6 +152,7 @@ def _growth(t: pd.DataFrame, flow: Floats) -> Floats:
 
 def _variability(t: pd.DataFrame, flow: Floats) -> Floats:
     """(n,) standard deviation of cash flow over assets, of this period and the AHEAD - 1 after."""
+    # a series has no pivot_table
     wide = pd.Series(flow, index=[t["firm"], t["period"]]).unstack()  # noqa: PD010
     first, last = int(t["period"].min()), int(t["period"].max())
     wide = wide.reindex(columns=range(first, last + AHEAD))
